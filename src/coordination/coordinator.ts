@@ -1,0 +1,109 @@
+/**
+ * What replicas share besides Postgres: login locks, the published head, heartbeat deadlines with their
+ * reaping marks, the epoch, and rate counters. Everything here may be lost at any moment without a unit
+ * being granted twice or lost: the conditional append in Postgres alone decides (R-13), and a lost deadline
+ * only starts a fresh grace period (R-12).
+ *
+ * No method throws for an unreachable store. Each answers `null` then, at once while the store is known to
+ * be away and within the command timeout otherwise; callers go on by a stated rule.
+ */
+
+/** The last row of a shard's journal, as far as a replica has made it known. */
+export interface Head {
+  readonly shard: number;
+  readonly version: number;
+  readonly batch: string;
+}
+
+/** One deadline to set: `member` is a login or an instance, `deadlineMs` an instant of the database's clock. */
+export interface Deadline {
+  readonly member: string;
+  readonly deadlineMs: number;
+}
+
+/**
+ * What a heartbeat met. Only `renewed` may be answered without the lane; a `marked` member is being reaped
+ * and a `missing` one is not known to the store, so both must be settled by the journal (R-11).
+ */
+export type BeatStatus = 'renewed' | 'marked' | 'missing';
+
+/** What came of asking to reap a member: marked for reaping, or its later deadline when it is alive. */
+export interface MarkResult {
+  readonly member: string;
+  readonly marked: boolean;
+  /** The deadline that stands in the store; null when the member is missing there. */
+  readonly deadlineMs: number | null;
+}
+
+/** The epoch that the store holds, and which life of the store holds it. */
+export interface EpochReading {
+  readonly epoch: string | null;
+  /** Redis's `run_id`: it changes when the store restarts or is replaced by another. */
+  readonly runId: string;
+}
+
+/** The right to be next on a busy shard. Losing it costs an append race, never correctness. */
+export interface Turn {
+  /** The head that the previous holder published, so that this one can catch up before it decides. */
+  readonly head: Head | null;
+  /** Publishes `head` when there is a new one, hands the turn on, and wakes one waiter. */
+  release(head: Head | null): Promise<void>;
+}
+
+export interface Coordinator {
+  readonly kind: 'redis' | 'memory';
+
+  /** Whether the store answered the last time it was asked. Changes are told to `onHealth` listeners. */
+  healthy(): boolean;
+  onHealth(listener: (healthy: boolean) => void): void;
+
+  /**
+   * Waits for the turn on a shard (the login lock).
+   * @param waitMs - how long to wait in all; the turn itself is held for at most the lock's own lifetime.
+   * @returns null when the turn did not come in time or the store is away: the caller then simply tries.
+   */
+  takeTurn(shard: number, waitMs: number): Promise<Turn | null>;
+  /** Tells the other replicas that a shard is busy, so that they take turns for a while. */
+  announceContention(shard: number): void;
+  onContention(listener: (shard: number) => void): void;
+  /** Publishes a head without holding the turn; others hear of it by `onHead`. Never waits. */
+  publishHead(head: Head): void;
+  onHead(listener: (head: Head) => void): void;
+
+  /**
+   * Signs of life, many in one step. Each member that is present and unmarked gets the new deadline, if it
+   * is later than the one it has.
+   * @returns one status per deadline, in order; null when the store is away (the lane decides then).
+   */
+  beat(deadlines: readonly Deadline[]): Promise<BeatStatus[] | null>;
+  /**
+   * Sets deadlines whatever stands there and removes marks: for members that the journal has just granted or
+   * renewed. A deadline never moves backwards.
+   */
+  watch(deadlines: readonly Deadline[]): Promise<true | null>;
+  /** Forgets members that the journal has released. */
+  forget(members: readonly string[]): Promise<true | null>;
+  /**
+   * Marks for reaping, in one step with the check of its deadline, each member that is missing or whose
+   * deadline is at or before `dueMs`. The whole step is refused when the store's epoch or `run_id` is not
+   * the expected one.
+   * @returns null when the store is away, `'epoch-changed'` when it is not the one the leader knows.
+   */
+  mark(
+    members: readonly string[],
+    dueMs: number,
+    expected: { readonly epoch: string; readonly runId: string },
+  ): Promise<MarkResult[] | 'epoch-changed' | null>;
+
+  readEpoch(): Promise<EpochReading | null>;
+  writeEpoch(epoch: string): Promise<EpochReading | null>;
+
+  /**
+   * Counts one event in a fixed window.
+   * @returns the count within the current window of `windowSeconds`, this one included; null when the store
+   * is away (limits are then not enforced).
+   */
+  countRate(bucket: string, windowSeconds: number): Promise<number | null>;
+
+  close(): Promise<void>;
+}
