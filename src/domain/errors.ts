@@ -40,7 +40,10 @@ export const PROBLEMS = {
   // Refusals of a login.
   'units-exhausted': { status: 409, title: 'No unit is free' },
   'unit-limit-reached': { status: 409, title: "The instance's unit limit is reached" },
-  'connection-limit-reached': { status: 409, title: "The user's connection limit on this instance is reached" },
+  'connection-limit-reached': {
+    status: 409,
+    title: "The user's connection limit on this instance is reached",
+  },
   'key-expired': { status: 409, title: 'The key has expired' },
   'key-not-yet-valid': { status: 409, title: 'The key is not valid yet' },
   'key-untrusted': { status: 409, title: "The key's signing key is no longer trusted" },
@@ -54,6 +57,7 @@ export const PROBLEMS = {
   'login-ambiguous': { status: 409, title: 'The login ID is held on several instances' },
   'login-lost': { status: 409, title: 'The login is no longer held' },
   'login-not-renewable': { status: 409, title: 'The login has no lease' },
+  'login-not-identifiable': { status: 409, title: 'The login cannot be identified' },
   'incarnation-old': { status: 409, title: 'A newer incarnation of the instance is registered' },
   'key-not-shareable': { status: 409, title: 'The key is not shareable' },
   'key-generation-mismatch': { status: 409, title: "The key does not fit the instance's version" },

@@ -1,0 +1,206 @@
+/**
+ * Applying the journal: the one function that turns a row's events into the table. It decides nothing (R-4),
+ * and within a format it never changes: golden journals in the tests hold it.
+ */
+
+import { unitsOf } from './counting.ts';
+import type {
+  Ended,
+  Forestalled,
+  Granted,
+  Identified,
+  JournalEvent,
+  JournalRow,
+  Released,
+} from './events.ts';
+import { defaultPoolOf } from './instances.ts';
+import { DivergenceError, Login, type Pool, type Table, type User } from './table.ts';
+
+/** Where an event stands, for what it writes and for complaints. */
+export interface Position {
+  readonly version: number;
+  readonly index: number;
+  readonly atMs: number;
+}
+
+/**
+ * Applies a row that follows the table's head.
+ * @throws DivergenceError when the row does not follow, or its totals differ from what the table comes to.
+ */
+export function applyRow(table: Table, row: JournalRow): void {
+  if (row.version !== table.version + 1) {
+    throw new DivergenceError(`row ${row.version} does not follow version ${table.version} of the table`);
+  }
+  for (let index = 0; index < row.events.length; index += 1) {
+    applyEvent(table, row.events[index]!, { version: row.version, index, atMs: row.at });
+  }
+  moveHead(table, row);
+}
+
+/** Moves the table's head to a row whose events have been applied. */
+export function moveHead(table: Table, row: Pick<JournalRow, 'version' | 'batch' | 'at'>): void {
+  table.version = row.version;
+  table.batch = row.batch;
+  table.atMs = row.at;
+}
+
+/** Applies one event. */
+export function applyEvent(table: Table, event: JournalEvent, position: Position): void {
+  switch (event.type) {
+    case 'granted':
+      applyGranted(table, event, position);
+      break;
+    case 'released':
+      applyReleased(table, event, position);
+      break;
+    case 'ended':
+      applyEnded(table, event, position);
+      break;
+    case 'identified':
+      applyIdentified(table, event, position);
+      break;
+    case 'forestalled':
+      applyForestalled(table, event, position);
+      break;
+    case 'renewed':
+      table.setLogin(loginOf(table, event, position), 'expiresAtMs', event.expires);
+      break;
+    case 'lingered': {
+      const login = loginOf(table, event, position);
+      table.setLogin(login, 'phase', 'grace');
+      table.setLogin(login, 'endsAtMs', event.ends);
+      break;
+    }
+    case 'refused':
+      break;
+    case 'registered':
+    case 'configured':
+    case 'silenced':
+    case 'revived':
+      table.setInstance(event.instance.name, event.instance);
+      break;
+    case 'deregistered':
+      table.setInstance(event.instance, null);
+      break;
+    case 'key-installed':
+    case 'key-changed':
+      table.setKey(event.key.id, event.key);
+      break;
+    case 'key-removed':
+      table.setKey(event.key, null);
+      break;
+    default:
+      throw new DivergenceError(`${where(position)}: unknown event ${(event as { type: string }).type}`);
+  }
+}
+
+function applyGranted(table: Table, event: Granted, position: Position): void {
+  const place = table.place(event.instance);
+  if (place.logins.has(event.login)) complain(position, `login ${event.login} is already in`);
+  const pool = table.pool(event.pool);
+  const login = new Login(event.login, place, pool);
+  login.kind = event.kind;
+  if (event.pending) login.phase = 'pending';
+  login.processId = event.processId ?? 0;
+  login.leaseSeconds = event.leaseSeconds ?? 0;
+  if (login.leaseSeconds > 0) login.expiresAtMs = position.atMs + login.leaseSeconds * 1000;
+  login.endsAtMs = event.ends ?? 0;
+  login.grantedAtMs = position.atMs;
+  login.version = position.version;
+  login.index = position.index;
+  login.connections = event.connections;
+  login.units = event.units;
+  login.unitsAdded = event.added;
+  login.transitioned = event.transitioned === true;
+  login.print = event.print;
+  table.addLogin(login, event.user ?? null, login.transitioned);
+  verify(position, event, login.user, pool);
+}
+
+function applyReleased(table: Table, event: Released, position: Position): void {
+  const login = loginOf(table, event, position);
+  const { user, pool } = login;
+  table.removeLogin(login, position.atMs, event.reason);
+  verify(position, event, user, pool);
+}
+
+function applyForestalled(table: Table, event: Forestalled, position: Position): void {
+  const pool = table.pool(defaultPoolOf(event.instance));
+  const login = new Login(event.login, table.place(event.instance), pool);
+  login.grantedAtMs = position.atMs;
+  login.version = position.version;
+  login.index = position.index;
+  table.remember(login, position.atMs, 'logout');
+}
+
+function applyEnded(table: Table, event: Ended, position: Position): void {
+  let count = 0;
+  for (const login of endedLogins(table, event)) {
+    table.removeLogin(login, position.atMs, event.reason);
+    count += 1;
+  }
+  if (count !== event.logins) complain(position, `${count} logins ended, the row says ${event.logins}`);
+  for (const [id, units] of event.used) {
+    if (table.pool(id).units !== units)
+      complain(position, `pool ${id} uses ${table.pool(id).units}, the row says ${units}`);
+  }
+}
+
+/** The logins that an `ended` event names, alive in the table as it is. */
+export function endedLogins(
+  table: Table,
+  event: Pick<Ended, 'instance' | 'boundOnly' | 'pool' | 'user'>,
+): Login[] {
+  if (event.instance !== undefined) {
+    const place = table.places.get(event.instance);
+    if (!place) return [];
+    const logins = [...place.logins.values()];
+    return event.boundOnly
+      ? logins.filter((login) => login.leaseSeconds === 0 && login.endsAtMs === 0)
+      : logins;
+  }
+  const user = table.pools.get(event.pool ?? '')?.users.get(event.user ?? '');
+  if (!user) return [];
+  const places = user.home ? [user.home, ...(user.elsewhere?.keys() ?? [])] : [];
+  return places.flatMap((place) => [...place.logins.values()].filter((login) => login.user === user));
+}
+
+function applyIdentified(table: Table, event: Identified, position: Position): void {
+  const login = loginOf(table, event, position);
+  if (login.user) table.disconnect(login, false);
+  if (login.phase === 'pending') table.setLogin(login, 'phase', 'active');
+  if (login.pool.id !== event.pool) table.setLogin(login, 'pool', table.pool(event.pool));
+  table.connect(login, event.user, event.transitioned === true);
+  verify(position, event, login.user, login.pool);
+}
+
+function loginOf(table: Table, event: { instance: string; login: string }, position: Position): Login {
+  const login = table.places.get(event.instance)?.logins.get(event.login);
+  if (!login) return complain(position, `login ${event.login} is not in the table`);
+  return login;
+}
+
+function verify(
+  position: Position,
+  event: { connections: number; units: number; used: number },
+  user: User | null,
+  pool: Pool,
+): void {
+  const connections = user?.connections ?? 0;
+  const units = user ? unitsOf(user) : 0;
+  if (connections !== event.connections || units !== event.units || pool.units !== event.used) {
+    complain(
+      position,
+      `the table comes to ${connections} connections, ${units} units, ${pool.units} used; ` +
+        `the row says ${event.connections}, ${event.units}, ${event.used}`,
+    );
+  }
+}
+
+function where(position: Position): string {
+  return `journal ${position.version}:${position.index}`;
+}
+
+function complain(position: Position, what: string): never {
+  throw new DivergenceError(`${where(position)}: ${what}`);
+}

@@ -1,0 +1,90 @@
+/**
+ * The one brain (R-16): what becomes of an operation on a table. The lane, the dry run and the tests all
+ * call it; whatever it emits is applied to the draft's table at once.
+ */
+
+import type { Draft } from './draft.ts';
+import { decideChangeKey, decideInstallKey, decideRemoveKey } from './keyring.ts';
+import { decideIdentify, decideLogin } from './logins.ts';
+import type { Answer, Operation } from './operations.ts';
+import {
+  decideConfigure,
+  decideDeregister,
+  decideReapInstance,
+  decideRegister,
+  decideRenewInstance,
+} from './registration.ts';
+import {
+  decideLogout,
+  decideReap,
+  decideReleaseInstance,
+  decideReleaseUser,
+  decideRenew,
+  releaseLogin,
+  SYSTEM_ACTOR,
+} from './releases.ts';
+
+/** What a decision depends on besides the table: the configuration of the replica that decides. */
+export interface Policy {
+  /** Signing keys that are no longer trusted. */
+  readonly revokedKeys: ReadonlySet<string>;
+  /** Whether an instance that names no key runs on the built-in evaluation key (F-2). */
+  readonly evaluation: boolean;
+}
+
+/**
+ * Decides one operation and applies what it decides.
+ * @returns the answer for the caller; true only once the draft's row has been appended.
+ */
+export function decide(draft: Draft, operation: Operation, policy: Policy): Answer {
+  switch (operation.op) {
+    case 'login':
+      return decideLogin(draft, operation, policy);
+    case 'logout':
+      return decideLogout(draft, operation);
+    case 'identify':
+      return decideIdentify(draft, operation, policy);
+    case 'renew':
+      return decideRenew(draft, operation);
+    case 'reap':
+      return decideReap(draft, operation);
+    case 'release-user':
+      return decideReleaseUser(draft, operation);
+    case 'release-instance':
+      return decideReleaseInstance(draft, operation);
+    case 'register':
+      return decideRegister(draft, operation, policy);
+    case 'configure':
+      return decideConfigure(draft, operation);
+    case 'deregister':
+      return decideDeregister(draft, operation);
+    case 'renew-instance':
+      return decideRenewInstance(draft, operation);
+    case 'reap-instance':
+      return decideReapInstance(draft, operation);
+    case 'install-key':
+      return decideInstallKey(draft, operation);
+    case 'change-key':
+      return decideChangeKey(draft, operation);
+    case 'remove-key':
+      return decideRemoveKey(draft, operation);
+  }
+}
+
+/** How many ends that fell due one batch may carry. */
+export const DUE_PER_BATCH_MAX = 256;
+
+/**
+ * Emits the ends that fell due by time; they come first in a batch (R-14).
+ * @returns how many there were.
+ */
+export function emitDue(draft: Draft): number {
+  let count = 0;
+  while (count < DUE_PER_BATCH_MAX) {
+    const login = draft.table.due.take(draft.atMs);
+    if (!login) return count;
+    releaseLogin(draft, login, 'due', SYSTEM_ACTOR);
+    count += 1;
+  }
+  return count;
+}

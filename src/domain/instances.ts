@@ -1,0 +1,93 @@
+/**
+ * Instances: what is known of one, its settings, and what a registration means (R-10).
+ */
+
+import type { IdentityForm, IdentitySettings, ThrottleProfile } from './users.ts';
+
+/** What an administrator sets for an instance (notes 2.1, 2.2). */
+export interface InstanceSettings extends IdentitySettings {
+  readonly identityForm: IdentityForm;
+  /** `UserNameLicensing()`: the user name is the licence user ID (F-45). */
+  readonly usernameLicensing: boolean;
+  /** `DeferUserIdentification(1)`: nobody is identified until he logs in explicitly (F-43). */
+  readonly deferredIdentification: boolean;
+  /** How processes that have not identified themselves are slowed down (F-44). */
+  readonly throttleProfile: ThrottleProfile;
+  readonly throttlePauseSeconds: number;
+  /** `SetUserLimit()`: the units this instance may consume of its key; 0 is no limit. */
+  readonly unitLimit: number;
+  /** `SetConnectionLimit()`: the connections of one user on this instance; 0 is no limit. */
+  readonly connectionLimit: number;
+  /** Addresses (CIDR) whose `X-Forwarded-For` is believed when a client's address is looked for. */
+  readonly trustedProxies: readonly string[];
+  /** How long the instance may be silent before it is reaped, in seconds; 0 never reaps it. */
+  readonly graceSeconds: number;
+}
+
+/** The settings of an instance whose registration states none. */
+export const DEFAULT_SETTINGS: InstanceSettings = {
+  identityForm: 'name',
+  usernameLicensing: false,
+  deferredIdentification: false,
+  throttleProfile: 'caché',
+  throttlePauseSeconds: 5,
+  unitLimit: 0,
+  connectionLimit: 0,
+  trustedProxies: [],
+  graceSeconds: 60,
+};
+
+/** The whole record of an instance, as events and the database carry it. */
+export interface Instance {
+  readonly name: string;
+  /** The key it registered with; null when it has none. */
+  readonly key: string | null;
+  /** One life of the instance, issued by the server, counted from 1 (R-10). */
+  readonly incarnation: number;
+  /** A client-made ID of the registration that began this incarnation, by which a retry is told. */
+  readonly registrationId: string | null;
+  readonly product: string | null;
+  readonly version: string | null;
+  /** `silent` once it was reaped: everything bound to it was released and it must register again. */
+  readonly state: 'active' | 'silent';
+  readonly settings: InstanceSettings;
+  /** The instant until which it counts as alive by the journal alone, ms since 1970; 0 when it is not watched. */
+  readonly deadlineMs: number;
+  readonly registeredAtMs: number;
+  /** Changes with every change of the record; the entity tag of its settings. */
+  readonly revision: string;
+}
+
+/** The rest of an instance's state is what its logins hold; the pool of one without a usable key is its own. */
+export function defaultPoolOf(instance: string): string {
+  return `default:${instance}`;
+}
+
+/**
+ * What a registration is, seen from the record it meets (R-10).
+ *
+ * - `new`: the name is not registered.
+ * - `retry`: the same registration again, or the incarnation that holds; nothing changes.
+ * - `restart`: a new life of the instance; what was bound to the old one is released.
+ * - `old`: an incarnation that a newer one has replaced.
+ */
+export type RegistrationKind = 'new' | 'retry' | 'restart' | 'old';
+
+/**
+ * @param current - the record it meets, if any.
+ * @param incarnation - the incarnation the client holds; null after a restart.
+ * @param registrationId - the client-made ID of this start, if it sent one.
+ */
+export function classifyRegistration(
+  current: Instance | undefined,
+  incarnation: number | null,
+  registrationId: string | null,
+): RegistrationKind {
+  if (current === undefined) return 'new';
+  if (current.state === 'active') {
+    if (registrationId !== null && registrationId === current.registrationId) return 'retry';
+    if (incarnation === current.incarnation) return 'retry';
+  }
+  if (incarnation !== null && incarnation < current.incarnation) return 'old';
+  return 'restart';
+}

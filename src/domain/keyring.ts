@@ -1,0 +1,86 @@
+/**
+ * The keys that are installed: installing one, changing how it is enforced, removing it.
+ */
+
+import type { Draft } from './draft.ts';
+import type { LicenseKey } from './keys.ts';
+import type { Answer, ChangeKey, InstallKey, Problem, RemoveKey } from './operations.ts';
+
+/** A key that is installed, as events and the database carry it. */
+export interface InstalledKey extends LicenseKey {
+  readonly installedAtMs: number;
+  readonly installedBy: string;
+  /** Changes with every change of the record; the entity tag of its settings. */
+  readonly revision: string;
+}
+
+/** Decides an installation. The same content again is already there and changes nothing. */
+export function decideInstallKey(draft: Draft, operation: InstallKey): Answer {
+  const current = draft.table.keys.get(operation.key.id);
+  if (current) {
+    const problem = refuseOtherStatement(current, operation.key);
+    return problem ?? { is: 'key', key: current, outcome: 'present' };
+  }
+  const key: InstalledKey = {
+    ...operation.key,
+    installedAtMs: draft.atMs,
+    installedBy: operation.actor,
+    revision: draft.nextDecision,
+  };
+  if (operation.file) draft.files.set(key.id, operation.file);
+  draft.emit({ type: 'key-installed', key, by: draft.by(operation.actor) });
+  return { is: 'key', key, outcome: 'installed' };
+}
+
+/** A foreign key's units are somebody's statement; stating others for the same file is not a repetition. */
+function refuseOtherStatement(current: InstalledKey, key: LicenseKey): Problem | null {
+  const same =
+    current.unitsAuthorised === key.unitsAuthorised &&
+    current.unitsEnforced === key.unitsEnforced &&
+    current.licenseType === key.licenseType &&
+    current.server === key.server;
+  if (same) return null;
+  return {
+    is: 'problem',
+    code: 'key-in-use',
+    detail: `The key ${key.id} is installed with ${current.unitsAuthorised} units authorised, ${current.unitsEnforced} enforced, type ${current.licenseType}, server ${current.server}. Remove it first to install the same file with another statement.`,
+  };
+}
+
+/** Decides a change of how a key is enforced, on the revision that the caller has seen. */
+export function decideChangeKey(draft: Draft, operation: ChangeKey): Answer {
+  const current = draft.table.keys.get(operation.id);
+  if (!current) return keyNotFound(operation.id);
+  if (operation.ifRevision !== null && operation.ifRevision !== current.revision) {
+    return {
+      is: 'problem',
+      code: 'precondition-failed',
+      detail: `The key ${operation.id} was changed meanwhile. Read it again and repeat the change on its new ETag.`,
+    };
+  }
+  const key: InstalledKey = { ...current, ...operation.changes, revision: draft.nextDecision };
+  draft.emit({ type: 'key-changed', key, by: draft.by(operation.actor) });
+  return { is: 'key', key, outcome: 'changed' };
+}
+
+/** Decides a removal, which nothing that still depends on the key may stand against. */
+export function decideRemoveKey(draft: Draft, operation: RemoveKey): Answer {
+  const { table } = draft;
+  if (!table.keys.has(operation.id)) return { is: 'done' };
+  for (const instance of table.instances.values()) {
+    if (instance.key === operation.id)
+      return inUse(operation.id, `instance "${instance.name}" is registered with it`);
+  }
+  const units = table.pools.get(operation.id)?.units ?? 0;
+  if (units > 0) return inUse(operation.id, `${units} of its units are in use`);
+  draft.emit({ type: 'key-removed', key: operation.id, by: draft.by(operation.actor) });
+  return { is: 'done' };
+}
+
+function inUse(id: string, why: string): Problem {
+  return { is: 'problem', code: 'key-in-use', detail: `The key ${id} cannot be removed: ${why}.` };
+}
+
+export function keyNotFound(id: string): Problem {
+  return { is: 'problem', code: 'key-not-found', detail: `The key "${id}" is not installed.` };
+}

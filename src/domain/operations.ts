@@ -1,0 +1,228 @@
+/**
+ * What can be asked of the lane, and what it answers. Operations arrive validated; `decide` alone says what
+ * becomes of them.
+ */
+
+import type { ProblemCode, ProblemExtras } from './errors.ts';
+import type { ReleaseReason, Rule } from './events.ts';
+import type { Instance, InstanceSettings } from './instances.ts';
+import type { InstalledKey } from './keyring.ts';
+import type { LicenseKey } from './keys.ts';
+import type { Phase } from './table.ts';
+import type { Claims, LoginKind, Throttle } from './users.ts';
+
+/** A login, and everything that shapes its answer. */
+export interface LogIn {
+  readonly op: 'login';
+  readonly instance: string;
+  /** The client's ID of the login, or one the server made when it sent none. */
+  readonly id: string;
+  readonly claims: Claims;
+  readonly parent?: string | undefined;
+  /** Length of its lease in seconds; undefined lives as long as its instance. */
+  readonly leaseSeconds?: number | undefined;
+  /** A hash of the request's body (R-7). */
+  readonly print: number;
+  readonly actor: string;
+}
+
+export interface LogOut {
+  readonly op: 'logout';
+  readonly instance: string;
+  readonly id: string;
+  /** Of a web session: it visited one page only, so that its unit lingers in grace (trap 8). */
+  readonly onePage?: boolean;
+  readonly reason: Extract<ReleaseReason, 'logout' | 'forced' | 'unanswered'>;
+  readonly note?: string | undefined;
+  readonly actor: string;
+}
+
+/** Explicit `Login(user)` of a process or session that is in (F-43, F-46). */
+export interface Identify {
+  readonly op: 'identify';
+  readonly instance: string;
+  readonly id: string;
+  readonly user: string;
+  readonly clientAddress?: string | undefined;
+  readonly actor: string;
+}
+
+/** A heartbeat that has to be settled by the journal (R-11). */
+export interface Renew {
+  readonly op: 'renew';
+  readonly instance: string;
+  readonly id: string;
+  readonly actor: string;
+}
+
+/** Takes back a leased login whose deadline was seen to have passed (R-11). */
+export interface Reap {
+  readonly op: 'reap';
+  readonly instance: string;
+  readonly id: string;
+  /** The deadline that was observed when it was marked, ms since 1970. */
+  readonly observedMs: number;
+  readonly actor: string;
+}
+
+export interface ReleaseUser {
+  readonly op: 'release-user';
+  readonly pool: string;
+  readonly user: string;
+  readonly note: string;
+  readonly actor: string;
+}
+
+/** Releases everything an instance holds, which stays registered. */
+export interface ReleaseInstance {
+  readonly op: 'release-instance';
+  readonly instance: string;
+  readonly note: string;
+  readonly actor: string;
+}
+
+export interface Register {
+  readonly op: 'register';
+  readonly name: string;
+  /** The key's ID; null for none, or on an evaluation installation for the built-in one (F-2). */
+  readonly key: string | null;
+  /** The incarnation the client holds; null after a restart (R-10). */
+  readonly incarnation: number | null;
+  readonly registrationId: string | null;
+  readonly product: string | null;
+  readonly version: string | null;
+  /** Settings that the registration states; the others keep their values. */
+  readonly settings: Partial<InstanceSettings>;
+  readonly actor: string;
+}
+
+export interface Configure {
+  readonly op: 'configure';
+  readonly name: string;
+  readonly settings: Partial<InstanceSettings>;
+  /** The revision the change is made on; null changes whatever stands. */
+  readonly ifRevision: string | null;
+  readonly actor: string;
+}
+
+export interface Deregister {
+  readonly op: 'deregister';
+  readonly name: string;
+  readonly actor: string;
+}
+
+/** An instance's heartbeat that has to be settled by the journal (R-11). */
+export interface RenewInstance {
+  readonly op: 'renew-instance';
+  readonly name: string;
+  readonly incarnation: number;
+  readonly actor: string;
+}
+
+export interface ReapInstance {
+  readonly op: 'reap-instance';
+  readonly name: string;
+  readonly incarnation: number;
+  readonly observedMs: number;
+  readonly actor: string;
+}
+
+export interface InstallKey {
+  readonly op: 'install-key';
+  readonly key: LicenseKey;
+  /** The file as it came, kept with the fact; null for the built-in key. */
+  readonly file: Uint8Array | null;
+  readonly actor: string;
+}
+
+export interface ChangeKey {
+  readonly op: 'change-key';
+  readonly id: string;
+  readonly changes: Partial<Pick<LicenseKey, 'connectionsPerUnitMax' | 'enforcement'>>;
+  readonly ifRevision: string | null;
+  readonly actor: string;
+}
+
+export interface RemoveKey {
+  readonly op: 'remove-key';
+  readonly id: string;
+  readonly actor: string;
+}
+
+export type Operation =
+  | LogIn
+  | LogOut
+  | Identify
+  | Renew
+  | Reap
+  | ReleaseUser
+  | ReleaseInstance
+  | Register
+  | Configure
+  | Deregister
+  | RenewInstance
+  | ReapInstance
+  | InstallKey
+  | ChangeKey
+  | RemoveKey;
+
+/** A login as its answer tells it. */
+export interface LoginView {
+  readonly id: string;
+  readonly instance: string;
+  /** The pool it counts in: a key's ID, or the instance's own default licence. */
+  readonly pool: string;
+  readonly userId: string | null;
+  readonly kind: LoginKind;
+  readonly phase: Phase;
+  readonly processId: number;
+  readonly connections: number;
+  readonly units: number;
+  readonly unitsAdded: number;
+  readonly transitioned: boolean;
+  readonly decision: string;
+  readonly atMs: number;
+  readonly leaseSeconds: number;
+  readonly expiresAtMs: number;
+  readonly endsAtMs: number;
+  /** How a pending login is slowed down until it identifies itself (F-44). */
+  readonly throttle: Throttle | null;
+}
+
+/** Why a login was refused: enough to explain it without looking anywhere else. */
+export interface Refusal {
+  readonly is: 'refused';
+  readonly code: ProblemCode;
+  readonly rule: Rule;
+  readonly detail: string;
+  readonly decision: string;
+  readonly pool: string;
+  readonly limit: number;
+  readonly inUse: number;
+  readonly requested: number;
+  readonly retryAfterSeconds: number;
+}
+
+/** Something other than a licence rule stands against the operation; nothing was journalled for it. */
+export interface Problem {
+  readonly is: 'problem';
+  readonly code: ProblemCode;
+  readonly detail: string;
+  readonly extras?: ProblemExtras;
+}
+
+export type Answer =
+  | { readonly is: 'granted'; readonly login: LoginView; readonly repeated: boolean }
+  | Refusal
+  | Problem
+  | { readonly is: 'released'; readonly login: LoginView | null; readonly decision: string | null }
+  | { readonly is: 'renewed'; readonly expiresAtMs: number; readonly leaseSeconds: number }
+  | { readonly is: 'alive'; readonly deadlineMs: number }
+  | { readonly is: 'ended'; readonly logins: number; readonly decision: string | null }
+  | {
+      readonly is: 'instance';
+      readonly instance: Instance;
+      readonly outcome: 'new' | 'retry' | 'restart' | 'changed';
+    }
+  | { readonly is: 'key'; readonly key: InstalledKey; readonly outcome: 'installed' | 'present' | 'changed' }
+  | { readonly is: 'done' };

@@ -1,0 +1,173 @@
+/**
+ * Instances coming, changing, falling silent and going (F-3, F-7, R-10).
+ */
+
+import type { Policy } from './decide.ts';
+import type { Draft } from './draft.ts';
+import { classifyRegistration, DEFAULT_SETTINGS, type Instance } from './instances.ts';
+import { EVALUATION_KEY, versionFits } from './keys.ts';
+import { instanceNotFound } from './logins.ts';
+import type {
+  Answer,
+  Configure,
+  Deregister,
+  Problem,
+  ReapInstance,
+  Register,
+  RenewInstance,
+} from './operations.ts';
+import { endAll } from './releases.ts';
+
+/** Decides a registration: a new instance, a retry, or a restart that releases what was bound (R-10). */
+export function decideRegister(draft: Draft, operation: Register, policy: Policy): Answer {
+  const current = draft.table.instances.get(operation.name);
+  const kind = classifyRegistration(current, operation.incarnation, operation.registrationId);
+  if (kind === 'old') return incarnationOld(current!, operation.incarnation!);
+  const key = operation.key ?? (policy.evaluation ? EVALUATION_KEY.id : null);
+  const problem = refuseKey(draft, operation, key);
+  if (problem) return problem;
+  const wanted = { key, product: operation.product, version: operation.version };
+  if (kind === 'retry' && sameRegistration(current!, wanted)) {
+    return { is: 'instance', instance: current!, outcome: 'retry' };
+  }
+  const by = draft.by(operation.actor);
+  if (kind === 'restart')
+    endAll(draft, { instance: operation.name, boundOnly: true }, 'restarted', operation.actor);
+  const settings = { ...(current?.settings ?? DEFAULT_SETTINGS), ...operation.settings };
+  const begins = kind !== 'retry';
+  const instance: Instance = {
+    name: operation.name,
+    ...wanted,
+    incarnation: begins
+      ? Math.max(current?.incarnation ?? 0, operation.incarnation ?? 0) + 1
+      : current!.incarnation,
+    registrationId: begins ? operation.registrationId : current!.registrationId,
+    state: 'active',
+    settings,
+    deadlineMs: deadline(draft, settings.graceSeconds),
+    registeredAtMs: begins ? draft.atMs : current!.registeredAtMs,
+    revision: draft.nextDecision,
+  };
+  draft.emit({ type: 'registered', instance, by });
+  return { is: 'instance', instance, outcome: kind === 'retry' ? 'changed' : kind };
+}
+
+function sameRegistration(current: Instance, wanted: Pick<Instance, 'key' | 'product' | 'version'>): boolean {
+  return (
+    current.key === wanted.key && current.product === wanted.product && current.version === wanted.version
+  );
+}
+
+/** A key must be there, be made for the instance's version (F-7), and be shareable when it is shared (F-3). */
+function refuseKey(draft: Draft, operation: Register, keyId: string | null): Problem | null {
+  if (keyId === null) return null;
+  const key = draft.table.keys.get(keyId);
+  if (!key) {
+    return {
+      is: 'problem',
+      code: 'key-not-found',
+      detail: `The key "${keyId}" is not installed. Install it with POST /v1/keys, or register without a key.`,
+    };
+  }
+  if (operation.version !== null && !versionFits(key, operation.version)) {
+    return {
+      is: 'problem',
+      code: 'key-generation-mismatch',
+      detail: `The key ${key.id} is for versions ${key.versionFrom ?? 'any'} to ${key.versionTo ?? 'any'}; instance "${operation.name}" runs ${operation.version}. Register it with a key of its generation.`,
+    };
+  }
+  if (key.server === 'multi') return null;
+  for (const other of draft.table.instances.values()) {
+    if (other.key === key.id && other.name !== operation.name && other.state === 'active') {
+      return {
+        is: 'problem',
+        code: 'key-not-shareable',
+        detail: `The key ${key.id} is a Single key and instance "${other.name}" is registered with it. Only Multi keys may be shared; deregister that instance first.`,
+        extras: { heldBy: other.name },
+      };
+    }
+  }
+  return null;
+}
+
+/** Decides a change of settings, on the revision that the caller has seen. */
+export function decideConfigure(draft: Draft, operation: Configure): Answer {
+  const current = draft.table.instances.get(operation.name);
+  if (!current) return instanceNotFound(operation.name);
+  if (operation.ifRevision !== null && operation.ifRevision !== current.revision) {
+    return {
+      is: 'problem',
+      code: 'precondition-failed',
+      detail: `Instance "${operation.name}" was changed meanwhile. Read it again and repeat the change on its new ETag.`,
+    };
+  }
+  const settings = { ...current.settings, ...operation.settings };
+  const graceChanged = settings.graceSeconds !== current.settings.graceSeconds;
+  const instance: Instance = {
+    ...current,
+    settings,
+    deadlineMs: graceChanged ? deadline(draft, settings.graceSeconds) : current.deadlineMs,
+    revision: draft.nextDecision,
+  };
+  draft.emit({ type: 'configured', instance, by: draft.by(operation.actor) });
+  return { is: 'instance', instance, outcome: 'changed' };
+}
+
+/** Decides the end of an instance: everything it held is released in the same step. */
+export function decideDeregister(draft: Draft, operation: Deregister): Answer {
+  if (!draft.table.instances.has(operation.name)) return { is: 'ended', logins: 0, decision: null };
+  const ended = endAll(draft, { instance: operation.name }, 'deregistered', operation.actor);
+  const decision = draft.nextDecision;
+  draft.emit({ type: 'deregistered', instance: operation.name, by: draft.by(operation.actor) });
+  return { is: 'ended', logins: ended.is === 'ended' ? ended.logins : 0, decision };
+}
+
+/** Settles an instance's heartbeat by the journal (R-11). */
+export function decideRenewInstance(draft: Draft, operation: RenewInstance): Answer {
+  const current = draft.table.instances.get(operation.name);
+  if (!current) return instanceNotFound(operation.name);
+  const problem = refuseIncarnation(current, operation.incarnation);
+  if (problem) return problem;
+  if (current.settings.graceSeconds === 0) return { is: 'alive', deadlineMs: 0 };
+  const instance: Instance = { ...current, deadlineMs: deadline(draft, current.settings.graceSeconds) };
+  draft.emit({ type: 'revived', instance, by: draft.by(operation.actor) });
+  return { is: 'alive', deadlineMs: instance.deadlineMs };
+}
+
+/** What stands against a sign of life of an instance: a newer incarnation, or that it was reaped. */
+export function refuseIncarnation(current: Instance, incarnation: number): Problem | null {
+  if (incarnation !== current.incarnation) return incarnationOld(current, incarnation);
+  if (current.state === 'active') return null;
+  return {
+    is: 'problem',
+    code: 'instance-silent',
+    detail: `Instance "${current.name}" was silent for more than ${current.settings.graceSeconds} s, and what was bound to it was taken back. Register it again.`,
+    extras: { lost: 'silent' },
+  };
+}
+
+/** Takes back what a silent instance held, unless the journal knows a later deadline (R-11). */
+export function decideReapInstance(draft: Draft, operation: ReapInstance): Answer {
+  const current = draft.table.instances.get(operation.name);
+  if (!current || current.state === 'silent' || current.incarnation !== operation.incarnation)
+    return { is: 'done' };
+  if (current.settings.graceSeconds === 0) return { is: 'done' };
+  if (current.deadlineMs > operation.observedMs) return { is: 'alive', deadlineMs: current.deadlineMs };
+  const ended = endAll(draft, { instance: operation.name, boundOnly: true }, 'silent', operation.actor);
+  const instance: Instance = { ...current, state: 'silent', deadlineMs: 0, revision: draft.nextDecision };
+  draft.emit({ type: 'silenced', instance, by: draft.by(operation.actor) });
+  return ended;
+}
+
+function deadline(draft: Draft, graceSeconds: number): number {
+  return graceSeconds === 0 ? 0 : draft.atMs + graceSeconds * 1000;
+}
+
+function incarnationOld(current: Instance, incarnation: number): Problem {
+  return {
+    is: 'problem',
+    code: 'incarnation-old',
+    detail: `Incarnation ${incarnation} of "${current.name}" is not the one that is registered (${current.incarnation}). Another process registered under this name; stop, or register without an incarnation to take over.`,
+    extras: { incarnation: current.incarnation },
+  };
+}

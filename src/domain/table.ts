@@ -1,0 +1,382 @@
+/**
+ * The table: who holds what, per key and user ID, as the fold of the journal up to one version. It is plain
+ * data with the primitive changes that `apply` is made of; it decides nothing.
+ *
+ * A batch is applied while it is still undecided whether its row will be appended. So every primitive change
+ * can be taken back: between `begin` and `commit` each leaves an inverse, and `rollback` runs them from the
+ * last to the first.
+ */
+
+import type { Count } from './counting.ts';
+import { DueQueue } from './due.ts';
+import type { ReleaseReason } from './events.ts';
+import { defaultPoolOf, type Instance } from './instances.ts';
+import type { InstalledKey } from './keyring.ts';
+import { enter, leave, raisePeaks, weigh } from './presence.ts';
+import type { LoginKind } from './users.ts';
+
+/** How long a released ID is remembered, in milliseconds (R-7). */
+export const RELEASED_KEPT_MS = 600_000;
+/** How many released IDs are remembered at most; the oldest are forgotten first (R-7). */
+export const RELEASED_KEPT_MAX = 100_000;
+
+/** `active`; `pending` until it identifies itself (F-43); `grace` when it went out but its unit is still held. */
+export type Phase = 'active' | 'pending' | 'grace';
+
+/** A user ID of a pool that has at least one connection. */
+export class User implements Count {
+  readonly id: string;
+  readonly pool: Pool;
+  connections = 0;
+  transitioned = false;
+  /** Most connections at one time since it last had none (`MaxCon`, trap 12). */
+  connectionsPeak = 0;
+  /** Most users are on one instance only, so that one place stands in the object itself. */
+  home: Place | null = null;
+  elsewhere: Map<Place, number> | null = null;
+
+  constructor(id: string, pool: Pool) {
+    this.id = id;
+    this.pool = pool;
+  }
+
+  /** @returns the connections of this user on one instance. */
+  connectionsAt(place: Place): number {
+    if (place !== this.home) return this.elsewhere?.get(place) ?? 0;
+    let connections = this.connections;
+    if (this.elsewhere) for (const count of this.elsewhere.values()) connections -= count;
+    return connections;
+  }
+
+  /** @returns the units this user costs as one instance sees it (`LicenseCount`, notes 2.1). */
+  unitsAt(place: Place): number {
+    const connections = this.connectionsAt(place);
+    if (connections === 0) return 0;
+    return this.transitioned ? connections : 1;
+  }
+}
+
+/** The units in use under one key, or of one instance without a usable key. */
+export class Pool {
+  readonly id: string;
+  readonly users = new Map<string, User>();
+  units = 0;
+  connections = 0;
+  unitsPeak = 0;
+  usersPeak = 0;
+  connectionsPeak = 0;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+}
+
+/** One connection. Its totals are those of the moment it was granted, so that a retry gets the same answer. */
+export class Login {
+  readonly id: string;
+  readonly place: Place;
+  /** Where it counts; only a login that holds no unit ever changes it. */
+  pool: Pool;
+  user: User | null = null;
+  kind: LoginKind = 'user';
+  phase: Phase = 'active';
+  processId = 0;
+  /** Length of its lease in seconds; 0 lives as long as its instance. */
+  leaseSeconds = 0;
+  /** The deadline of its lease as far as the journal knows, ms since 1970; heartbeats may have moved it on. */
+  expiresAtMs = 0;
+  /** When it ends by itself, ms since 1970; 0 when it does not. */
+  endsAtMs = 0;
+  grantedAtMs = 0;
+  version = 0;
+  index = 0;
+  connections = 0;
+  units = 0;
+  unitsAdded = 0;
+  transitioned = false;
+  print = 0;
+  releasedAtMs = 0;
+  reason: ReleaseReason | null = null;
+
+  constructor(id: string, place: Place, pool: Pool) {
+    this.id = id;
+    this.place = place;
+    this.pool = pool;
+  }
+}
+
+/** What one instance holds. */
+export class Place {
+  readonly instance: string;
+  readonly logins = new Map<string, Login>();
+  /** Released IDs that are still remembered. */
+  readonly released = new Map<string, Login>();
+  /** Units as this instance sees them: a user who is also elsewhere counts here too. */
+  units = 0;
+  emergency: Login | null = null;
+
+  constructor(instance: string) {
+    this.instance = instance;
+  }
+}
+
+/** What changed since it was last looked at; the fold writes these. */
+export class Touched {
+  readonly logins = new Set<Login>();
+  readonly users = new Set<User>();
+  readonly pools = new Set<Pool>();
+}
+
+/** A replica whose fold disagrees with the totals of a row must stop (R-4). */
+export class DivergenceError extends Error {
+  override readonly name = 'DivergenceError';
+}
+
+export class Table {
+  readonly shard: number;
+  version = 0;
+  batch = '00000000-0000-0000-0000-000000000000';
+  atMs = 0;
+  readonly keys = new Map<string, InstalledKey>();
+  readonly instances = new Map<string, Instance>();
+  readonly places = new Map<string, Place>();
+  readonly pools = new Map<string, Pool>();
+  readonly due = new DueQueue();
+  /** Set by whoever folds; null costs nothing. */
+  touched: Touched | null = null;
+  #remembered: Login[] = [];
+  #rememberedFrom = 0;
+  #undo: (() => void)[] | null = null;
+
+  constructor(shard: number) {
+    this.shard = shard;
+  }
+
+  begin(): void {
+    this.#undo = [];
+  }
+
+  commit(): void {
+    this.#undo = null;
+    if (this.#rememberedFrom > 1024 && this.#rememberedFrom * 2 > this.#remembered.length) {
+      this.#remembered = this.#remembered.slice(this.#rememberedFrom);
+      this.#rememberedFrom = 0;
+    }
+  }
+
+  rollback(): void {
+    const undo = this.#undo ?? [];
+    this.#undo = null;
+    for (let index = undo.length - 1; index >= 0; index -= 1) undo[index]!();
+  }
+
+  /** The number of logins alive, over all instances. */
+  get loginCount(): number {
+    let count = 0;
+    for (const place of this.places.values()) count += place.logins.size;
+    return count;
+  }
+
+  place(instance: string): Place {
+    let place = this.places.get(instance);
+    if (!place) {
+      place = new Place(instance);
+      this.places.set(instance, place);
+    }
+    return place;
+  }
+
+  pool(id: string): Pool {
+    let pool = this.pools.get(id);
+    if (!pool) {
+      pool = new Pool(id);
+      this.pools.set(id, pool);
+    }
+    return pool;
+  }
+
+  /** Replaces a fact, or removes it. */
+  setKey(id: string, key: InstalledKey | null): void {
+    replace(this.keys, id, key, this.#undo);
+  }
+
+  setInstance(name: string, instance: Instance | null): void {
+    replace(this.instances, name, instance, this.#undo);
+    if (instance === null) this.#discardPlace(name);
+  }
+
+  /** Adds a login, and its connection when it is somebody's. */
+  addLogin(login: Login, userId: string | null, transitioned: boolean): void {
+    const { place } = login;
+    place.logins.set(login.id, login);
+    if (login.kind === 'emergency') place.emergency = login;
+    if (login.endsAtMs > 0) this.due.push(login);
+    this.touched?.logins.add(login);
+    this.#undo?.push(() => {
+      place.logins.delete(login.id);
+      if (place.emergency === login) place.emergency = null;
+    });
+    if (userId !== null) this.connect(login, userId, transitioned);
+  }
+
+  /** Removes a login, remembering its ID and why it went (R-7). */
+  removeLogin(login: Login, atMs: number, reason: ReleaseReason): void {
+    const { place } = login;
+    if (login.user) this.disconnect(login, true);
+    place.logins.delete(login.id);
+    if (place.emergency === login) place.emergency = null;
+    this.#undo?.push(() => {
+      place.logins.set(login.id, login);
+      if (login.kind === 'emergency') place.emergency = login;
+      if (login.endsAtMs > 0) this.due.push(login);
+    });
+    this.remember(login, atMs, reason);
+  }
+
+  /** Remembers an ID that is gone, and forgets the oldest beyond the bounds. */
+  remember(login: Login, atMs: number, reason: ReleaseReason): void {
+    const { place } = login;
+    login.releasedAtMs = atMs;
+    login.reason = reason;
+    place.released.set(login.id, login);
+    this.#remembered.push(login);
+    this.touched?.logins.add(login);
+    this.#undo?.push(() => {
+      this.#remembered.pop();
+      place.released.delete(login.id);
+      login.releasedAtMs = 0;
+      login.reason = null;
+    });
+    this.#forget(atMs);
+  }
+
+  #forget(atMs: number): void {
+    while (this.#rememberedFrom < this.#remembered.length) {
+      const oldest = this.#remembered[this.#rememberedFrom]!;
+      const size = this.#remembered.length - this.#rememberedFrom;
+      if (size <= RELEASED_KEPT_MAX && atMs - oldest.releasedAtMs < RELEASED_KEPT_MS) return;
+      this.#rememberedFrom += 1;
+      oldest.place.released.delete(oldest.id);
+      this.touched?.logins.add(oldest);
+      this.#undo?.push(() => {
+        this.#rememberedFrom -= 1;
+        oldest.place.released.set(oldest.id, oldest);
+      });
+      this.#discardPlace(oldest.place.instance);
+    }
+  }
+
+  /** An instance that is gone leaves nothing behind once its last ID is forgotten. */
+  #discardPlace(instance: string): void {
+    const place = this.places.get(instance);
+    if (!place || this.instances.has(instance) || place.logins.size > 0 || place.released.size > 0) return;
+    const poolId = defaultPoolOf(instance);
+    const pool = this.pools.get(poolId);
+    this.places.delete(instance);
+    this.pools.delete(poolId);
+    if (pool) this.touched?.pools.add(pool);
+    this.#undo?.push(() => {
+      this.places.set(instance, place);
+      if (pool) this.pools.set(poolId, pool);
+    });
+  }
+
+  /** Changes one field of a login. */
+  setLogin<Name extends 'phase' | 'pool' | 'expiresAtMs' | 'endsAtMs'>(
+    login: Login,
+    name: Name,
+    value: Login[Name],
+  ): void {
+    const before = login[name];
+    login[name] = value;
+    if (name === 'endsAtMs' && login.endsAtMs > 0) this.due.push(login);
+    this.touched?.logins.add(login);
+    this.#undo?.push(() => {
+      login[name] = before;
+      if (name === 'endsAtMs' && login.endsAtMs > 0) this.due.push(login);
+    });
+  }
+
+  /** Gives a login's connection to a user ID. */
+  connect(login: Login, userId: string, transitioned: boolean): void {
+    const { pool, place } = login;
+    let user = pool.users.get(userId);
+    const created = user === undefined;
+    if (user === undefined) {
+      user = new User(userId, pool);
+      pool.users.set(userId, user);
+    }
+    const changed = user;
+    const before = [user.transitioned, user.connectionsPeak] as const;
+    const peaks = [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] as const;
+    weigh(user, -1);
+    enter(user, place);
+    user.transitioned = transitioned;
+    weigh(user, 1);
+    pool.connections += 1;
+    raisePeaks(user);
+    login.user = user;
+    this.#touchUser(login, user);
+    this.#undo?.push(() => {
+      login.user = null;
+      weigh(changed, -1);
+      leave(changed, place);
+      [changed.transitioned, changed.connectionsPeak] = before;
+      weigh(changed, 1);
+      pool.connections -= 1;
+      [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] = peaks;
+      if (created) pool.users.delete(userId);
+    });
+  }
+
+  /**
+   * Takes a login's connection away from its user ID.
+   * @param keepName - whether the login goes on naming the user, for what is remembered of it.
+   */
+  disconnect(login: Login, keepName: boolean): void {
+    const user = login.user!;
+    const { pool, place } = login;
+    const { transitioned, connectionsPeak } = user;
+    weigh(user, -1);
+    leave(user, place);
+    const gone = user.connections === 0;
+    if (gone) user.transitioned = false;
+    weigh(user, 1);
+    pool.connections -= 1;
+    if (gone) pool.users.delete(user.id);
+    if (!keepName) login.user = null;
+    this.#touchUser(login, user);
+    this.#undo?.push(() => {
+      if (gone) pool.users.set(user.id, user);
+      weigh(user, -1);
+      enter(user, place);
+      user.transitioned = transitioned;
+      user.connectionsPeak = connectionsPeak;
+      weigh(user, 1);
+      pool.connections += 1;
+      login.user = user;
+    });
+  }
+
+  #touchUser(login: Login, user: User): void {
+    if (!this.touched) return;
+    this.touched.logins.add(login);
+    this.touched.users.add(user);
+    this.touched.pools.add(user.pool);
+  }
+}
+
+function replace<Value>(
+  map: Map<string, Value>,
+  id: string,
+  value: Value | null,
+  undo: (() => void)[] | null,
+) {
+  const before = map.get(id);
+  if (value === null) map.delete(id);
+  else map.set(id, value);
+  undo?.push(() => {
+    if (before === undefined) map.delete(id);
+    else map.set(id, before);
+  });
+}
