@@ -26,6 +26,7 @@ import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import { declareInstruments, distributions } from './telemetry/metrics.ts';
 import type { OtlpProtocol, TelemetryOptions } from './telemetry/options.ts';
 import { createHistogramProducer } from './telemetry/producer.ts';
+import { declareRuntimeInstruments } from './telemetry/runtime.ts';
 import { configureSpans, isSampled } from './telemetry/spans.ts';
 
 /** What telemetry tells about itself; a pino logger fits. */
@@ -101,7 +102,9 @@ export async function startTelemetry(
   });
   sdk.start();
   configureSpans(options.sampling, version);
-  declareInstruments(metricsApi.getMeter('lictor', version));
+  const meter = metricsApi.getMeter('lictor', version);
+  declareInstruments(meter);
+  declareRuntimeInstruments(meter);
   const serializer = new PrometheusSerializer('', false, undefined, false, true);
   return {
     async prometheusText() {

@@ -23,22 +23,6 @@ export interface BreakerOptions {
   readonly logger: CoordinationLogger;
 }
 
-export interface Breaker {
-  healthy(): boolean;
-  onChange(listener: (healthy: boolean) => void): void;
-  /**
-   * Makes one call of the store.
-   * @returns its answer; null at once while the store is away, and null after `timeoutMs` at the latest.
-   * Never rejects.
-   */
-  call<T>(send: () => Promise<T>): Promise<T | null>;
-  /** Declares the store away, for a reason that goes to the log. */
-  trip(reason: string): void;
-  /** Probes now instead of at the next interval; the promise ends with the probe. */
-  probeNow(): Promise<void>;
-  close(): void;
-}
-
 /** What a bounded call came to. */
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Error };
 
@@ -62,75 +46,95 @@ function bounded<T>(send: () => Promise<T>, timeoutMs: number): Promise<Outcome<
 }
 
 /**
- * Makes a breaker. It begins away and probes every `probeIntervalMs`, also while the store is healthy, so
- * that an idle replica's readiness is true as well.
+ * Stands between the coordinator and its store. It begins away and probes every `probeIntervalMs`, also
+ * while the store is healthy, so that an idle replica's readiness is true as well.
  */
-export function createBreaker(options: BreakerOptions): Breaker {
-  const { timeoutMs, logger } = options;
-  const listeners: ((healthy: boolean) => void)[] = [];
-  let isHealthy = false;
-  let isClosed = false;
-  let probing: Promise<void> | null = null;
-  let lastSuccessMs = performance.now();
+export class Breaker {
+  readonly #options: BreakerOptions;
+  readonly #listeners: ((healthy: boolean) => void)[] = [];
+  readonly #interval: NodeJS.Timeout;
+  #isHealthy = false;
+  #isClosed = false;
+  #probing: Promise<void> | null = null;
+  #lastSuccessMs = performance.now();
 
-  function change(healthy: boolean, reason: string): void {
-    if (isHealthy === healthy || isClosed) return;
-    isHealthy = healthy;
-    if (healthy) logger.info({ reason }, 'the coordination store is back');
-    else logger.warn({ reason }, 'the coordination store is away');
-    for (const listener of listeners) {
+  constructor(options: BreakerOptions) {
+    this.#options = options;
+    this.#interval = setInterval(() => void this.probeNow(), options.probeIntervalMs);
+  }
+
+  healthy(): boolean {
+    return this.#isHealthy;
+  }
+
+  onChange(listener: (healthy: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /**
+   * Makes one call of the store.
+   * @returns its answer; null at once while the store is away, and null after `timeoutMs` at the latest.
+   * Never rejects.
+   */
+  async call<T>(send: () => Promise<T>): Promise<T | null> {
+    if (!this.#isHealthy) return null;
+    const outcome = await bounded(send, this.#options.timeoutMs);
+    if (outcome.ok) return outcome.value;
+    if (this.#options.isOutage(outcome.error)) this.trip(outcome.error.message);
+    else this.#options.logger.error({ err: outcome.error }, 'the coordination store refused a call');
+    return null;
+  }
+
+  /** Declares the store away, for a reason that goes to the log. */
+  trip(reason: string): void {
+    if (this.#isHealthy) this.#options.logger.warn({ reason }, 'the coordination store is away');
+    this.#change(false);
+  }
+
+  /** Probes now instead of at the next interval; the promise ends with the probe and never rejects. */
+  probeNow(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    this.#probing ??= this.#probe().finally(() => {
+      this.#probing = null;
+    });
+    return this.#probing;
+  }
+
+  /** Ends the probing. Every call is answered null from now on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#isHealthy = false;
+    clearInterval(this.#interval);
+  }
+
+  async #probe(): Promise<void> {
+    const { probe, timeoutMs, stuckMs, reconnect, logger } = this.#options;
+    const outcome = await bounded(probe, timeoutMs);
+    if (this.#isClosed) return;
+    const nowMs = performance.now();
+    if (outcome.ok) {
+      this.#lastSuccessMs = nowMs;
+      if (!this.#isHealthy) logger.info({}, 'the coordination store answers');
+      this.#change(true);
+      return;
+    }
+    this.trip(outcome.error.message);
+    if (nowMs - this.#lastSuccessMs >= stuckMs) {
+      this.#lastSuccessMs = nowMs;
+      logger.warn({}, 'the connections to the coordination store are made anew');
+      reconnect();
+    }
+  }
+
+  #change(healthy: boolean): void {
+    if (this.#isHealthy === healthy || this.#isClosed) return;
+    this.#isHealthy = healthy;
+    for (const listener of this.#listeners) {
       try {
         listener(healthy);
       } catch (error) {
-        logger.error({ err: error }, 'a listener of the coordination health failed');
+        this.#options.logger.error({ err: error }, 'a listener of the coordination health failed');
       }
     }
   }
-
-  async function runProbe(): Promise<void> {
-    const outcome = await bounded(options.probe, timeoutMs);
-    const nowMs = performance.now();
-    if (outcome.ok) {
-      lastSuccessMs = nowMs;
-      change(true, 'a probe succeeded');
-      return;
-    }
-    change(false, outcome.error.message);
-    if (nowMs - lastSuccessMs >= options.stuckMs && !isClosed) {
-      lastSuccessMs = nowMs;
-      options.reconnect();
-    }
-  }
-
-  function probeNow(): Promise<void> {
-    if (isClosed) return Promise.resolve();
-    probing ??= runProbe().finally(() => {
-      probing = null;
-    });
-    return probing;
-  }
-
-  const interval = setInterval(probeNow, options.probeIntervalMs);
-
-  return {
-    healthy: () => isHealthy,
-    onChange: (listener) => {
-      listeners.push(listener);
-    },
-    async call(send) {
-      if (!isHealthy) return null;
-      const outcome = await bounded(send, timeoutMs);
-      if (outcome.ok) return outcome.value;
-      if (options.isOutage(outcome.error)) change(false, outcome.error.message);
-      else logger.error({ err: outcome.error }, 'the coordination store refused a call');
-      return null;
-    },
-    trip: (reason) => change(false, reason),
-    probeNow,
-    close: () => {
-      isClosed = true;
-      isHealthy = false;
-      clearInterval(interval);
-    },
-  };
 }

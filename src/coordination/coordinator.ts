@@ -15,7 +15,10 @@ export interface Head {
   readonly batch: string;
 }
 
-/** One deadline to set: `member` is a login or an instance, `deadlineMs` an instant of the database's clock. */
+/**
+ * One deadline to set: `member` is a login or an instance, `deadlineMs` an instant of the database's clock in
+ * ms since 1970 (a fraction is rounded up).
+ */
 export interface Deadline {
   readonly member: string;
   readonly deadlineMs: number;
@@ -31,7 +34,10 @@ export type BeatStatus = 'renewed' | 'marked' | 'missing';
 export interface MarkResult {
   readonly member: string;
   readonly marked: boolean;
-  /** The deadline that stands in the store; null when the member is missing there. */
+  /**
+   * The deadline that stands in the store, or stood there until this mark; null when the member was missing
+   * or marked before.
+   */
   readonly deadlineMs: number | null;
 }
 
@@ -46,7 +52,10 @@ export interface EpochReading {
 export interface Turn {
   /** The head that the previous holder published, so that this one can catch up before it decides. */
   readonly head: Head | null;
-  /** Publishes `head` when there is a new one, hands the turn on, and wakes one waiter. */
+  /**
+   * Publishes `head` when there is a new one, and hands the turn to the one who has waited longest, unless it
+   * has lapsed. Ends when the store has answered or is away; a second call does nothing.
+   */
   release(head: Head | null): Promise<void>;
 }
 
@@ -59,14 +68,18 @@ export interface Coordinator {
 
   /**
    * Waits for the turn on a shard (the login lock).
-   * @param waitMs - how long to wait in all; the turn itself is held for at most the lock's own lifetime.
+   * @param waitMs - how long to wait in all; 0 takes a turn that is free. The turn itself is held for at most
+   *   the lock's own lifetime.
    * @returns null when the turn did not come in time or the store is away: the caller then simply tries.
    */
   takeTurn(shard: number, waitMs: number): Promise<Turn | null>;
   /** Tells the other replicas that a shard is busy, so that they take turns for a while. */
   announceContention(shard: number): void;
   onContention(listener: (shard: number) => void): void;
-  /** Publishes a head without holding the turn; others hear of it by `onHead`. Never waits. */
+  /**
+   * Publishes a head without holding the turn; the others hear of it by `onHead`, this one does not. The last
+   * one published stands, even if its version is lower. Never waits.
+   */
   publishHead(head: Head): void;
   onHead(listener: (head: Head) => void): void;
 
@@ -77,8 +90,9 @@ export interface Coordinator {
    */
   beat(deadlines: readonly Deadline[]): Promise<BeatStatus[] | null>;
   /**
-   * Sets deadlines whatever stands there and removes marks: for members that the journal has just granted or
-   * renewed. A deadline never moves backwards.
+   * Sets deadlines and removes marks, for members that the journal has just granted or renewed. A deadline
+   * never moves backwards, and a mark is removed only by a deadline later than the `dueMs` it was made for:
+   * only then does the journal refuse the reap. So a call that reaches the store late undoes nothing.
    */
   watch(deadlines: readonly Deadline[]): Promise<true | null>;
   /** Forgets members that the journal has released. */
@@ -86,7 +100,9 @@ export interface Coordinator {
   /**
    * Marks for reaping, in one step with the check of its deadline, each member that is missing or whose
    * deadline is at or before `dueMs`. The whole step is refused when the store's epoch or `run_id` is not
-   * the expected one.
+   * the expected one. A mark takes the place of the deadline and has no end of its own: it stays until
+   * `watch` or `forget`, so the journal must settle every heartbeat that comes meanwhile. What has been
+   * overdue or marked for a day is dropped, and is missing then.
    * @returns null when the store is away, `'epoch-changed'` when it is not the one the leader knows.
    */
   mark(
@@ -96,10 +112,11 @@ export interface Coordinator {
   ): Promise<MarkResult[] | 'epoch-changed' | null>;
 
   readEpoch(): Promise<EpochReading | null>;
+  /** Writes the epoch; deadlines and marks stay. */
   writeEpoch(epoch: string): Promise<EpochReading | null>;
 
   /**
-   * Counts one event in a fixed window.
+   * Counts one event in a fixed window, which begins with its first event.
    * @returns the count within the current window of `windowSeconds`, this one included; null when the store
    * is away (limits are then not enforced).
    */

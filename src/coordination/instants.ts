@@ -15,3 +15,8 @@ export function asDeadlineMs(deadlineMs: number): number {
 export function asDueMs(dueMs: number): number {
   return Math.max(1, Math.floor(dueMs));
 }
+
+/** The length of a rate window in whole milliseconds. */
+export function asWindowMs(windowSeconds: number): number {
+  return Math.max(1, Math.ceil(windowSeconds * 1000));
+}

@@ -35,6 +35,8 @@ const RECONNECT_PAUSE_MAX_MS = 500;
 const RECONNECT_PAUSE_STEP_MS = 50;
 /** A connection attempt that takes longer is given up and begun anew. */
 const CONNECT_TIMEOUT_MS = 2000;
+/** A connection that the other side does not close by then is destroyed. */
+const DISCONNECT_TIMEOUT_MS = 250;
 
 /** The beginnings of Redis's error replies that say that this server cannot serve now. */
 const OUTAGE_REPLIES =
@@ -61,19 +63,20 @@ export function createConnection(
 ): Redis {
   const pauseMs = (attempts: number): number =>
     Math.min(attempts * RECONNECT_PAUSE_STEP_MS, RECONNECT_PAUSE_MAX_MS);
-  const options: RedisOptions = {
+  const options = {
     lazyConnect: true,
     connectionName,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
     retryStrategy: pauseMs,
     // A former master that has become a replica is left, so that the new master is found.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     ...(tls && { tls: { ...tls } }),
-  };
+  } satisfies RedisOptions;
   if ('url' in address) return new Redis(address.url, options);
 
   const { sentinels, ...group } = address;

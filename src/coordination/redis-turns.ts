@@ -12,18 +12,14 @@ export interface RedisTurnsOptions {
   readonly lifetimeMs: number;
   readonly breaker: Breaker;
   readonly scripts: Scripts;
-  readonly keysOf: (shard: number) => { readonly turn: string; readonly waiters: string; readonly head: string };
+  readonly keysOf: (shard: number) => {
+    readonly turn: string;
+    readonly waiters: string;
+    readonly head: string;
+  };
   /** The beginning of the channels on which replicas hear of their turns. */
   readonly turnChannelPrefix: string;
   readonly headChannel: string;
-}
-
-export interface RedisTurns {
-  take(shard: number, waitMs: number): Promise<Turn | null>;
-  /** Hears a message of this replica's own channel: a turn was handed to it. */
-  hear(message: string): void;
-  /** Sends every waiter away without a turn. */
-  dismissAll(): void;
 }
 
 /** After how long a waiter asks again although nobody called it: the call may have been lost. */
@@ -59,116 +55,119 @@ export function decodeHead(text: string): Head | null {
   }
 }
 
-/** Makes the turns of one replica. */
-export function createRedisTurns(options: RedisTurnsOptions): RedisTurns {
-  const { breaker, scripts, replica, keysOf } = options;
-  const waiters = new Map<string, Waiter>();
-  let lastNumber = 0;
+/** The turns of one replica. */
+export class RedisTurns {
+  readonly #options: RedisTurnsOptions;
+  readonly #waiters = new Map<string, Waiter>();
+  #lastNumber = 0;
 
-  function sendRelease(shard: number, token: string, head: Head | null): Promise<unknown> {
-    const keys = keysOf(shard);
-    return scripts.run(
-      'release-turn',
-      [keys.turn, keys.waiters, keys.head],
-      [
-        token,
-        options.lifetimeMs,
-        options.turnChannelPrefix,
-        head === null ? '' : encodeHead(head),
-        options.headChannel,
-        replica,
-      ],
-    );
+  constructor(options: RedisTurnsOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a turn as `Coordinator.takeTurn` says. A free turn is taken even if `waitMs` is 0. */
+  take(shard: number, waitMs: number): Promise<Turn | null> {
+    if (!this.#options.breaker.healthy()) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      this.#lastNumber += 1;
+      const waiter: Waiter = {
+        token: `${this.#options.replica}:${shard}:${this.#lastNumber}`,
+        shard,
+        resolve,
+        hasAnswer: false,
+        isOverdue: false,
+        endTimer: undefined,
+        pollTimer: undefined,
+      };
+      waiter.endTimer = setTimeout(() => {
+        waiter.isOverdue = true;
+        if (waiter.hasAnswer) this.#abandon(waiter);
+      }, waitMs);
+      this.#waiters.set(waiter.token, waiter);
+      void this.#ask(waiter);
+    });
+  }
+
+  /** Hears a message of this replica's own channel: a turn was handed to one of its tokens. */
+  hear(message: string): void {
+    const space = message.indexOf(' ');
+    const token = message.slice(0, space);
+    const waiter = this.#waiters.get(token);
+    if (waiter !== undefined) {
+      this.#grant(waiter, message.slice(space + 1));
+      return;
+    }
+    // Its wait has ended, so the turn goes on to the next one.
+    const shard = Number(token.split(':')[1]);
+    if (Number.isSafeInteger(shard)) this.#leave(shard, token);
+  }
+
+  /** Sends every waiter away without a turn. */
+  dismissAll(): void {
+    for (const waiter of [...this.#waiters.values()]) this.#abandon(waiter);
+  }
+
+  async #ask(waiter: Waiter): Promise<void> {
+    const { breaker, scripts, keysOf, lifetimeMs } = this.#options;
+    const keys = keysOf(waiter.shard);
+    const args = [waiter.token, lifetimeMs, QUEUE_LIFETIME_MS];
+    const answer = (await breaker.call(() =>
+      scripts.run('take-turn', [keys.turn, keys.waiters, keys.head], args),
+    )) as [number, string | number] | null;
+    // Whoever ended the wait meanwhile has sent a leave, which Redis meets after this question.
+    if (!this.#waiters.has(waiter.token)) return;
+    waiter.hasAnswer = true;
+    if (answer === null) return this.#abandon(waiter);
+    if (answer[0] === 1) return this.#grant(waiter, String(answer[1]));
+    if (waiter.isOverdue) return this.#abandon(waiter);
+    const lapsesInMs = Math.max(Number(answer[1]), 0) + 1;
+    waiter.pollTimer = setTimeout(() => void this.#ask(waiter), Math.min(FALLBACK_POLL_MS, lapsesInMs));
+  }
+
+  #grant(waiter: Waiter, headText: string): void {
+    const { breaker } = this.#options;
+    let isReleased = false;
+    this.#finish(waiter, {
+      head: decodeHead(headText),
+      release: async (head) => {
+        if (isReleased) return;
+        isReleased = true;
+        if (breaker.healthy()) await breaker.call(() => this.#sendRelease(waiter.shard, waiter.token, head));
+        else this.#leave(waiter.shard, waiter.token);
+      },
+    });
+  }
+
+  #abandon(waiter: Waiter): void {
+    this.#finish(waiter, null);
+    this.#leave(waiter.shard, waiter.token);
+  }
+
+  #finish(waiter: Waiter, turn: Turn | null): void {
+    this.#waiters.delete(waiter.token);
+    clearTimeout(waiter.endTimer);
+    clearTimeout(waiter.pollTimer);
+    waiter.resolve(turn);
   }
 
   /**
    * Gives up a place in the queue, or a turn that nobody here waits for any more. It is sent past the breaker:
    * a store that is only slow must not keep the others waiting for this replica when it is back.
    */
-  function leave(shard: number, token: string): void {
-    sendRelease(shard, token, null).catch(() => {
+  #leave(shard: number, token: string): void {
+    this.#sendRelease(shard, token, null).catch(() => {
       // Without a connection the turn lapses, and a call from the queue is answered by another leave.
     });
   }
 
-  function finish(waiter: Waiter, turn: Turn | null): void {
-    waiters.delete(waiter.token);
-    clearTimeout(waiter.endTimer);
-    clearTimeout(waiter.pollTimer);
-    waiter.resolve(turn);
+  #sendRelease(shard: number, token: string, head: Head | null): Promise<unknown> {
+    const { scripts, keysOf, lifetimeMs, turnChannelPrefix, headChannel, replica } = this.#options;
+    const keys = keysOf(shard);
+    const headText = head === null ? '' : encodeHead(head);
+    return scripts.run(
+      'release-turn',
+      [keys.turn, keys.waiters, keys.head],
+      [token, lifetimeMs, turnChannelPrefix, headText, headChannel, replica],
+    );
   }
-
-  function grant(waiter: Waiter, headText: string): void {
-    let isReleased = false;
-    finish(waiter, {
-      head: decodeHead(headText),
-      async release(head) {
-        if (isReleased) return;
-        isReleased = true;
-        if (breaker.healthy()) await breaker.call(() => sendRelease(waiter.shard, waiter.token, head));
-        else leave(waiter.shard, waiter.token);
-      },
-    });
-  }
-
-  function abandon(waiter: Waiter): void {
-    finish(waiter, null);
-    leave(waiter.shard, waiter.token);
-  }
-
-  async function ask(waiter: Waiter): Promise<void> {
-    const keys = keysOf(waiter.shard);
-    const answer = (await breaker.call(() =>
-      scripts.run(
-        'take-turn',
-        [keys.turn, keys.waiters, keys.head],
-        [waiter.token, options.lifetimeMs, QUEUE_LIFETIME_MS],
-      ),
-    )) as [number, string | number] | null;
-    // Whoever ended the wait meanwhile has sent a leave, which Redis met after this question.
-    if (!waiters.has(waiter.token)) return;
-    waiter.hasAnswer = true;
-    if (answer === null) return abandon(waiter);
-    if (answer[0] === 1) return grant(waiter, String(answer[1]));
-    if (waiter.isOverdue) return abandon(waiter);
-    const lapsesInMs = Math.max(Number(answer[1]), 0) + 1;
-    waiter.pollTimer = setTimeout(() => void ask(waiter), Math.min(FALLBACK_POLL_MS, lapsesInMs));
-  }
-
-  return {
-    take(shard, waitMs) {
-      if (!breaker.healthy()) return Promise.resolve(null);
-      return new Promise((resolve) => {
-        lastNumber += 1;
-        const waiter: Waiter = {
-          token: `${replica}:${shard}:${lastNumber}`,
-          shard,
-          resolve,
-          hasAnswer: false,
-          isOverdue: false,
-          endTimer: undefined,
-          pollTimer: undefined,
-        };
-        waiter.endTimer = setTimeout(() => {
-          waiter.isOverdue = true;
-          if (waiter.hasAnswer) abandon(waiter);
-        }, waitMs);
-        waiters.set(waiter.token, waiter);
-        void ask(waiter);
-      });
-    },
-
-    hear(message) {
-      const space = message.indexOf(' ');
-      const token = message.slice(0, space);
-      const waiter = waiters.get(token);
-      if (waiter !== undefined) return grant(waiter, message.slice(space + 1));
-      const shard = Number(token.split(':')[1]);
-      if (Number.isSafeInteger(shard)) leave(shard, token);
-    },
-
-    dismissAll() {
-      for (const waiter of [...waiters.values()]) abandon(waiter);
-    },
-  };
 }

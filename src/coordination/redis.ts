@@ -5,11 +5,21 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { type Breaker, type CoordinationLogger, createBreaker } from './breaker.ts';
-import type { BeatStatus, Coordinator, Deadline, EpochReading, Head, MarkResult } from './coordinator.ts';
-import { asDeadlineMs, asDueMs, RETENTION_MS } from './instants.ts';
+import type { Redis } from 'ioredis';
+import { Breaker, type CoordinationLogger } from './breaker.ts';
+import type {
+  BeatStatus,
+  Coordinator,
+  Deadline,
+  EpochReading,
+  Head,
+  MarkResult,
+  Turn,
+} from './coordinator.ts';
+import { asDeadlineMs, asDueMs, asWindowMs, RETENTION_MS } from './instants.ts';
+import { RedisChannels } from './redis-channels.ts';
 import { createConnection, isOutage, type RedisAddress, type RedisTls } from './redis-connection.ts';
-import { createRedisTurns, decodeHead, encodeHead } from './redis-turns.ts';
+import { encodeHead, RedisTurns } from './redis-turns.ts';
 import { loadScripts, type Scripts } from './scripts.ts';
 
 export type RedisCoordinatorOptions = RedisAddress & {
@@ -46,95 +56,17 @@ function cut<T>(list: readonly T[]): readonly (readonly T[])[] {
   return pieces;
 }
 
+/** Lays deadlines out as the scripts take them: score, member, score, member … */
 function pairsOf(deadlines: readonly Deadline[]): (string | number)[] {
-  const pairs = new Array<string | number>(deadlines.length * 2);
-  for (const [index, { member, deadlineMs }] of deadlines.entries()) {
-    pairs[2 * index] = asDeadlineMs(deadlineMs);
-    pairs[2 * index + 1] = member;
-  }
+  const pairs: (string | number)[] = [];
+  for (const { member, deadlineMs } of deadlines) pairs.push(asDeadlineMs(deadlineMs), member);
   return pairs;
 }
 
+/** Reads one answer of `mark.lua`. */
 function markResult(member: string, answer: string): MarkResult {
   const deadlineMs = answer.length > 1 ? Number(answer.slice(1)) : null;
   return { member, marked: answer.startsWith('+'), deadlineMs };
-}
-
-/** The heartbeats, the epoch and the counters: questions and answers, without any state of this side. */
-function createRecords(
-  prefix: string,
-  breaker: Breaker,
-  scripts: Scripts,
-): Pick<Coordinator, 'beat' | 'watch' | 'mark' | 'readEpoch' | 'writeEpoch' | 'countRate'> {
-  const deadlinesKey = `${prefix}:{signs}:deadlines`;
-  const epochKey = `${prefix}:{signs}:epoch`;
-
-  /** Calls once a piece, all at a time; null when any of them came to nothing. */
-  async function callEach<T, R>(
-    list: readonly T[],
-    send: (piece: readonly T[]) => Promise<unknown>,
-  ): Promise<R[] | null> {
-    if (!breaker.healthy()) return null;
-    const answers = await Promise.all(cut(list).map((piece) => breaker.call(() => send(piece))));
-    return answers.includes(null) ? null : (answers as R[]);
-  }
-
-  async function epochBy(send: () => Promise<unknown>): Promise<EpochReading | null> {
-    const answer = (await breaker.call(send)) as [string | null, string] | null;
-    return answer && { epoch: answer[0], runId: answer[1] };
-  }
-
-  return {
-    async beat(deadlines) {
-      const answers = await callEach<Deadline, string>(deadlines, (piece) =>
-        scripts.run('beat', [deadlinesKey], pairsOf(piece)),
-      );
-      if (answers === null) return null;
-      const statuses = new Array<BeatStatus>(deadlines.length).fill('renewed');
-      for (const [index, letters] of answers.entries()) {
-        for (let i = 0; i < letters.length; i += 1) {
-          statuses[index * MEMBERS_MAX + i] = BEAT_STATUSES[letters[i]!]!;
-        }
-      }
-      return statuses;
-    },
-
-    async watch(deadlines) {
-      const answers = await callEach<Deadline, number>(deadlines, (piece) =>
-        scripts.run('watch', [deadlinesKey], pairsOf(piece)),
-      );
-      return answers && true;
-    },
-
-    async mark(members, dueMs, expected) {
-      const due = asDueMs(dueMs);
-      const answers = await callEach<string, string[] | number>(members, (piece) =>
-        scripts.run(
-          'mark',
-          [deadlinesKey, epochKey],
-          [expected.epoch, expected.runId, due, Math.max(0, due - RETENTION_MS), ...piece],
-        ),
-      );
-      if (answers === null) return null;
-      const results: MarkResult[] = [];
-      for (const answer of answers) {
-        if (typeof answer === 'number') return 'epoch-changed';
-        for (const text of answer) results.push(markResult(members[results.length]!, text));
-      }
-      return results;
-    },
-
-    readEpoch: () => epochBy(() => scripts.run('read-epoch', [epochKey], [])),
-    writeEpoch: (epoch) => epochBy(() => scripts.run('write-epoch', [epochKey], [epoch])),
-
-    async countRate(bucket, windowSeconds) {
-      const windowMs = Math.max(1, Math.ceil(windowSeconds * 1000));
-      const count = await breaker.call(() =>
-        scripts.run('count-rate', [`${prefix}:{rate:${bucket}}:${windowMs}`], [windowMs]),
-      );
-      return count as number | null;
-    },
-  };
 }
 
 /** Waits until a promise ends, at most so long; what it comes to does not matter. */
@@ -149,136 +81,221 @@ function settle(promise: Promise<unknown>, waitMs: number): Promise<void> {
   });
 }
 
+class RedisCoordinator implements Coordinator {
+  readonly kind = 'redis';
+  readonly #replica = randomUUID();
+  readonly #prefix: string;
+  readonly #deadlinesKey: string;
+  readonly #epochKey: string;
+  readonly #headChannel: string;
+  readonly #contentionChannel: string;
+  readonly #connection: Redis;
+  readonly #subscriber: Redis;
+  readonly #scripts: Scripts;
+  readonly #breaker: Breaker;
+  readonly #turns: RedisTurns;
+  readonly #channels: RedisChannels;
+
+  constructor(options: RedisCoordinatorOptions) {
+    const { prefix, tls, logger } = options;
+    const timeoutMs = options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS;
+    this.#prefix = prefix;
+    this.#deadlinesKey = `${prefix}:{signs}:deadlines`;
+    this.#epochKey = `${prefix}:{signs}:epoch`;
+    this.#headChannel = `${prefix}:heads`;
+    this.#contentionChannel = `${prefix}:contention`;
+    const turnPrefix = `${prefix}:turns:`;
+
+    this.#connection = createConnection(options, tls, 'lictor', timeoutMs);
+    this.#subscriber = createConnection(options, tls, 'lictor-hears', timeoutMs);
+    this.#scripts = loadScripts(this.#connection);
+    this.#breaker = new Breaker({
+      timeoutMs,
+      probeIntervalMs: PROBE_INTERVAL_MS,
+      stuckMs: STUCK_MS,
+      isOutage,
+      logger,
+      probe: () => this.#probe(),
+      reconnect: () => {
+        for (const each of [this.#connection, this.#subscriber]) each.disconnect(true);
+      },
+    });
+    this.#turns = new RedisTurns({
+      replica: this.#replica,
+      lifetimeMs: options.turnLifetimeMs ?? TURN_LIFETIME_MS,
+      breaker: this.#breaker,
+      scripts: this.#scripts,
+      keysOf: (shard) => ({
+        turn: `${prefix}:{shard:${shard}}:turn`,
+        waiters: `${prefix}:{shard:${shard}}:waiters`,
+        head: this.#headKey(shard),
+      }),
+      turnChannelPrefix: turnPrefix,
+      headChannel: this.#headChannel,
+    });
+    this.#channels = new RedisChannels({
+      subscriber: this.#subscriber,
+      replica: this.#replica,
+      names: { turnPrefix, head: this.#headChannel, contention: this.#contentionChannel },
+      hearTurn: (message) => this.#turns.hear(message),
+      onListening: () => void this.#breaker.probeNow(),
+      onClosed: () => this.#breaker.trip('the subscribing connection was closed'),
+      logger,
+    });
+    this.#breaker.onChange((healthy) => {
+      if (!healthy) this.#turns.dismissAll();
+    });
+  }
+
+  /** Opens the connections and waits for the first contact, at most so long. */
+  async start(waitMs: number): Promise<void> {
+    const both = [this.#connection, this.#subscriber];
+    // Failures to connect are told by the breaker when they begin and end, not at each attempt.
+    for (const each of both) each.on('error', () => {});
+    this.#connection.on('ready', () => void this.#breaker.probeNow());
+    this.#connection.on('close', () => this.#breaker.trip('the connection was closed'));
+    await settle(Promise.all(both.map((each) => each.connect())), waitMs);
+    await this.#breaker.probeNow();
+  }
+
+  healthy(): boolean {
+    return this.#breaker.healthy();
+  }
+
+  onHealth(listener: (healthy: boolean) => void): void {
+    this.#breaker.onChange(listener);
+  }
+
+  takeTurn(shard: number, waitMs: number): Promise<Turn | null> {
+    return this.#turns.take(shard, waitMs);
+  }
+
+  announceContention(shard: number): void {
+    const message = `${this.#replica} ${shard}`;
+    void this.#breaker.call(() => this.#connection.publish(this.#contentionChannel, message));
+  }
+
+  onContention(listener: (shard: number) => void): void {
+    this.#channels.onContention(listener);
+  }
+
+  publishHead(head: Head): void {
+    const args = [encodeHead(head), this.#headChannel, this.#replica];
+    void this.#breaker.call(() => this.#scripts.run('publish-head', [this.#headKey(head.shard)], args));
+  }
+
+  onHead(listener: (head: Head) => void): void {
+    this.#channels.onHead(listener);
+  }
+
+  async beat(deadlines: readonly Deadline[]): Promise<BeatStatus[] | null> {
+    const answers = await this.#callEach<Deadline, string>(deadlines, (piece) =>
+      this.#scripts.run('beat', [this.#deadlinesKey], pairsOf(piece)),
+    );
+    if (answers === null) return null;
+    const statuses = new Array<BeatStatus>(deadlines.length).fill('renewed');
+    for (const [index, letters] of answers.entries()) {
+      for (let i = 0; i < letters.length; i += 1) {
+        statuses[index * MEMBERS_MAX + i] = BEAT_STATUSES[letters[i]!]!;
+      }
+    }
+    return statuses;
+  }
+
+  async watch(deadlines: readonly Deadline[]): Promise<true | null> {
+    const answers = await this.#callEach<Deadline, number>(deadlines, (piece) =>
+      this.#scripts.run('watch', [this.#deadlinesKey], pairsOf(piece)),
+    );
+    return answers && true;
+  }
+
+  async forget(members: readonly string[]): Promise<true | null> {
+    const answers = await this.#callEach<string, number>(members, (piece) =>
+      this.#connection.zrem(this.#deadlinesKey, ...piece),
+    );
+    return answers && true;
+  }
+
+  async mark(
+    members: readonly string[],
+    dueMs: number,
+    expected: { readonly epoch: string; readonly runId: string },
+  ): Promise<MarkResult[] | 'epoch-changed' | null> {
+    const due = asDueMs(dueMs);
+    const keys = [this.#deadlinesKey, this.#epochKey];
+    const args = [expected.epoch, expected.runId, due, Math.max(0, due - RETENTION_MS)];
+    const answers = await this.#callEach<string, string[] | number>(members, (piece) =>
+      this.#scripts.run('mark', keys, [...args, ...piece]),
+    );
+    if (answers === null) return null;
+    const results: MarkResult[] = [];
+    for (const answer of answers) {
+      if (typeof answer === 'number') return 'epoch-changed';
+      for (const text of answer) results.push(markResult(members[results.length]!, text));
+    }
+    return results;
+  }
+
+  readEpoch(): Promise<EpochReading | null> {
+    return this.#epochBy(() => this.#scripts.run('read-epoch', [this.#epochKey], []));
+  }
+
+  writeEpoch(epoch: string): Promise<EpochReading | null> {
+    return this.#epochBy(() => this.#scripts.run('write-epoch', [this.#epochKey], [epoch]));
+  }
+
+  async countRate(bucket: string, windowSeconds: number): Promise<number | null> {
+    const windowMs = asWindowMs(windowSeconds);
+    const key = `${this.#prefix}:{rate:${bucket}}:${windowMs}`;
+    return (await this.#breaker.call(() => this.#scripts.run('count-rate', [key], [windowMs]))) as
+      | number
+      | null;
+  }
+
+  async close(): Promise<void> {
+    this.#breaker.close();
+    this.#turns.dismissAll();
+    for (const each of [this.#connection, this.#subscriber]) {
+      if (each.status !== 'end') each.disconnect();
+    }
+  }
+
+  #headKey(shard: number): string {
+    return `${this.#prefix}:{shard:${shard}}:head`;
+  }
+
+  /** A write, for a Redis that only reads cannot serve; and a replica that hears nothing gets no turns. */
+  async #probe(): Promise<void> {
+    await this.#connection.set(`${this.#prefix}:{probe}`, this.#replica, 'PX', PROBE_KEY_LIFETIME_MS);
+    await this.#channels.whenListening();
+  }
+
+  /** Calls once for each piece of a list, all at a time; null when any of the calls came to nothing. */
+  async #callEach<T, R>(
+    list: readonly T[],
+    send: (piece: readonly T[]) => Promise<unknown>,
+  ): Promise<R[] | null> {
+    if (!this.#breaker.healthy()) return null;
+    const answers = await Promise.all(cut(list).map((piece) => this.#breaker.call(() => send(piece))));
+    return answers.includes(null) ? null : (answers as R[]);
+  }
+
+  async #epochBy(send: () => Promise<unknown>): Promise<EpochReading | null> {
+    const answer = (await this.#breaker.call(send)) as [string | null, string] | null;
+    return answer && { epoch: answer[0], runId: answer[1] };
+  }
+}
+
 /**
  * Makes a coordinator on Redis. It does not fail when Redis is away: it starts unhealthy then, and comes
  * back by itself.
  * @returns after the first contact, or when that has failed or taken five command timeouts.
  */
 export async function createRedisCoordinator(options: RedisCoordinatorOptions): Promise<Coordinator> {
-  const { prefix, logger } = options;
-  const timeoutMs = options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS;
-  const replica = randomUUID();
-  const turnChannelPrefix = `${prefix}:turns:`;
-  const headChannel = `${prefix}:heads`;
-  const contentionChannel = `${prefix}:contention`;
-  const headKeyOf = (shard: number): string => `${prefix}:{shard:${shard}}:head`;
-
-  const connection = createConnection(options, options.tls, 'lictor', timeoutMs);
-  const subscriber = createConnection(options, options.tls, 'lictor-hears', timeoutMs);
-  const scripts = loadScripts(connection);
-  let isListening = false;
-
-  const breaker = createBreaker({
-    timeoutMs,
-    probeIntervalMs: PROBE_INTERVAL_MS,
-    stuckMs: STUCK_MS,
-    isOutage,
-    logger,
-    // A write, for a Redis that only reads cannot serve; and nobody is handed a turn that it does not hear of.
-    probe: async () => {
-      await connection.set(`${prefix}:{probe}`, replica, 'PX', PROBE_KEY_LIFETIME_MS);
-      if (!isListening) throw new Error('the subscription is not there yet');
-    },
-    reconnect: () => {
-      for (const each of [connection, subscriber]) if (each.status !== 'end') each.disconnect(true);
-    },
-  });
-  const turns = createRedisTurns({
-    replica,
-    lifetimeMs: options.turnLifetimeMs ?? TURN_LIFETIME_MS,
-    breaker,
-    scripts,
-    keysOf: (shard) => ({
-      turn: `${prefix}:{shard:${shard}}:turn`,
-      waiters: `${prefix}:{shard:${shard}}:waiters`,
-      head: headKeyOf(shard),
-    }),
-    turnChannelPrefix,
-    headChannel,
-  });
-  breaker.onChange((healthy) => {
-    if (!healthy) turns.dismissAll();
-  });
-
-  const headListeners: ((head: Head) => void)[] = [];
-  const contentionListeners: ((shard: number) => void)[] = [];
-
-  /** Hears what another replica said to all: its name, a space, the text. */
-  function hearOther(channel: string, message: string): void {
-    const space = message.indexOf(' ');
-    if (message.slice(0, space) === replica) return;
-    const text = message.slice(space + 1);
-    if (channel === contentionChannel) {
-      for (const listener of contentionListeners) listener(Number(text));
-      return;
-    }
-    const head = decodeHead(text);
-    if (head !== null) for (const listener of headListeners) listener(head);
+  const coordinator = new RedisCoordinator(options);
+  await coordinator.start(START_TIMEOUTS * (options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS));
+  if (!coordinator.healthy()) {
+    options.logger.warn({}, 'the coordination store cannot be reached; going on without it');
   }
-
-  subscriber.on('message', (channel: string, message: string) => {
-    try {
-      if (channel.startsWith(turnChannelPrefix)) turns.hear(message);
-      else hearOther(channel, message);
-    } catch (error) {
-      logger.error({ err: error, channel }, 'a listener of the coordination store failed');
-    }
-  });
-  subscriber.on('ready', () => {
-    subscriber.subscribe(turnChannelPrefix + replica, headChannel, contentionChannel).then(
-      () => {
-        isListening = true;
-        void breaker.probeNow();
-      },
-      (error: Error) => {
-        logger.warn({ err: error }, 'the subscription to the coordination store failed');
-        subscriber.disconnect(true);
-      },
-    );
-  });
-  subscriber.on('close', () => {
-    isListening = false;
-    breaker.trip('the subscribing connection was closed');
-  });
-  connection.on('ready', () => void breaker.probeNow());
-  connection.on('close', () => breaker.trip('the connection was closed'));
-  // Failures to connect are told by the breaker when they begin and end, not at each attempt.
-  connection.on('error', () => {});
-  subscriber.on('error', () => {});
-
-  await settle(Promise.all([connection.connect(), subscriber.connect()]), START_TIMEOUTS * timeoutMs);
-  await breaker.probeNow();
-  if (!breaker.healthy()) logger.warn({}, 'the coordination store cannot be reached; going on without it');
-
-  return {
-    kind: 'redis',
-    healthy: breaker.healthy,
-    onHealth: breaker.onChange,
-    takeTurn: turns.take,
-    announceContention: (shard) => {
-      void breaker.call(() => connection.publish(contentionChannel, `${replica} ${shard}`));
-    },
-    onContention: (listener) => {
-      contentionListeners.push(listener);
-    },
-    publishHead: (head) => {
-      const args = [encodeHead(head), headChannel, replica];
-      void breaker.call(() => scripts.run('publish-head', [headKeyOf(head.shard)], args));
-    },
-    onHead: (listener) => {
-      headListeners.push(listener);
-    },
-    ...createRecords(prefix, breaker, scripts),
-    async forget(members) {
-      if (members.length === 0) return breaker.healthy() || null;
-      const answer = await breaker.call(() => connection.zrem(`${prefix}:{signs}:deadlines`, ...members));
-      return answer === null ? null : true;
-    },
-    async close() {
-      breaker.close();
-      turns.dismissAll();
-      connection.disconnect();
-      subscriber.disconnect();
-    },
-  };
+  return coordinator;
 }

@@ -26,7 +26,7 @@ import {
 
 /** What a decision depends on besides the table: the configuration of the replica that decides. */
 export interface Policy {
-  /** Signing keys that are no longer trusted. */
+  /** IDs of signing keys that are no longer trusted, and of single keys that are revoked. */
   readonly revokedKeys: ReadonlySet<string>;
   /** Whether an instance that names no key runs on the built-in evaluation key (F-2). */
   readonly evaluation: boolean;

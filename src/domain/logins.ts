@@ -83,7 +83,7 @@ export function decideIdentify(draft: Draft, operation: Identify, policy: Policy
       detail: identity.is === 'illegal' ? identity.detail : '',
     };
   }
-  if (login.user?.id === identity.userId) return granted(table, login, false);
+  if (login.user?.id === identity.userId) return identified(table, login, login.user, 0);
   const asLogin: LogIn = { ...operation, op: 'login', claims, print: login.print };
   const capacity = capacityOfLogin(table, instance, login, draft.atMs, policy);
   const asker: Asker = { draft, instance, place, capacity, login: asLogin, userId: identity.userId };
@@ -95,27 +95,46 @@ function trade(asker: Asker, login: Login): Answer {
   const { draft, capacity, userId } = asker;
   const left = login.user ? withoutConnection(login.user) : NOBODY;
   const freed = login.user ? unitsOf(login.user) - unitsOf(left) : 0;
-  const pool = draft.table.pool(capacity.pool);
-  const count: Count = pool.users.get(userId!) ?? NOBODY;
+  const pool = draft.table.pools.get(capacity.pool);
+  const count: Count = pool?.users.get(userId!) ?? NOBODY;
   const next = withConnection(count, capacity.connectionsPerUnitMax);
   const taken = unitsOf(next) - unitsOf(count);
   const added = taken - freed;
   const refusal = refuseUnlessItFits(asker, next, added, taken, login);
   if (refusal) return refusal;
+  const decision = draft.nextDecision;
   draft.emit({
     type: 'identified',
     instance: login.place.instance,
     login: login.id,
-    pool: pool.id,
+    pool: capacity.pool,
     user: userId!,
     connections: next.connections,
     units: unitsOf(next),
     added,
     ...(next.transitioned ? { transitioned: true } : {}),
-    used: pool.units + added,
+    used: (pool?.units ?? 0) + added,
     by: draft.by(asker.login.actor),
   });
-  return granted(draft.table, login, false);
+  return identified(draft.table, login, next, added, decision);
+}
+
+/** An identification is answered with what the user has now, as `Login()` returns it (trap 7). */
+function identified(table: Table, login: Login, count: Count, added: number, decision?: string): Answer {
+  const view = viewLogin(table, login);
+  const { connections, transitioned } = count;
+  return {
+    is: 'granted',
+    login: {
+      ...view,
+      connections,
+      units: unitsOf(count),
+      unitsAdded: added,
+      transitioned,
+      decision: decision ?? view.decision,
+    },
+    repeated: false,
+  };
 }
 
 function grant(asker: Asker, next: Count, added: number, pending: boolean): Answer {
@@ -160,8 +179,9 @@ function refuseUnlessItFits(
   traded?: Login,
 ): Refusal | null {
   const { draft, capacity, place, instance } = asker;
-  if (capacity.fault && (traded ? added > 0 : hasOrdinaryLogin(place)))
+  if (capacity.fault && (traded?.user ? added > 0 : hasOrdinaryLogin(place))) {
     return refuseFault(asker, capacity.fault);
+  }
   const pool = draft.table.pools.get(capacity.pool);
   const user = pool?.users.get(asker.userId!);
   const { connectionLimit, unitLimit } = instance.settings;
@@ -239,9 +259,9 @@ function capacityOfLogin(
 function isUsable(key: InstalledKey, nowMs: number, policy: Policy): boolean {
   if (key.validThroughMs !== null && nowMs > key.validThroughMs) return false;
   if (key.validFromMs !== null && nowMs < key.validFromMs) return false;
-  return (
-    key.signingKeyId === null || policy.revokedKeys.size === 0 || !policy.revokedKeys.has(key.signingKeyId)
-  );
+  const revoked = policy.revokedKeys;
+  if (revoked.size === 0) return true;
+  return !revoked.has(key.id) && (key.signingKeyId === null || !revoked.has(key.signingKeyId));
 }
 
 /** Without a usable key there is one unit for one connection: enough to mend it (F-24, notes 3.3). */
@@ -259,8 +279,10 @@ function parentOf(place: Place, parent: string | undefined): string | null | und
 }
 
 function repeated(table: Table, login: LogIn, known: Login): Answer {
-  if (known.reason === null && known.print === login.print) return granted(table, known, true);
-  if (known.reason === null) {
+  // A login that lingers has been logged out; only its unit is still held.
+  const reason = known.phase === 'grace' ? 'logout' : known.reason;
+  if (reason === null && known.print === login.print) return granted(table, known, true);
+  if (reason === null) {
     return {
       is: 'problem',
       code: 'id-reused',
@@ -270,8 +292,11 @@ function repeated(table: Table, login: LogIn, known: Login): Answer {
   return {
     is: 'problem',
     code: 'login-released',
-    detail: `The login ${login.id} was released (${known.reason}); its ID is not granted again. Make a new ID for a new login.`,
-    extras: { reason: known.reason, releasedAt: new Date(known.releasedAtMs).toISOString() },
+    detail: `The login ${login.id} was released (${reason}); its ID is not granted again. Make a new ID for a new login.`,
+    extras: {
+      reason,
+      ...(known.releasedAtMs > 0 ? { releasedAt: new Date(known.releasedAtMs).toISOString() } : {}),
+    },
   };
 }
 

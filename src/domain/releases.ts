@@ -122,7 +122,8 @@ export function notRenewable(id: string): Answer {
 /** Takes a silent login back, unless the journal knows a later deadline than the one observed. */
 export function decideReap(draft: Draft, operation: Reap): Answer {
   const login = draft.table.places.get(operation.instance)?.logins.get(operation.id);
-  if (!login || login.leaseSeconds === 0) return { is: 'done' };
+  // What ends by itself holds its unit until then: a lease that ran out does not cut web grace short.
+  if (!login || login.leaseSeconds === 0 || login.endsAtMs > 0) return { is: 'done' };
   if (login.expiresAtMs > operation.observedMs) return { is: 'alive', deadlineMs: login.expiresAtMs };
   releaseLogin(draft, login, 'expired', operation.actor);
   return { is: 'ended', logins: 1, decision: null };

@@ -158,10 +158,7 @@ export class Table {
 
   commit(): void {
     this.#undo = null;
-    if (this.#rememberedFrom > 1024 && this.#rememberedFrom * 2 > this.#remembered.length) {
-      this.#remembered = this.#remembered.slice(this.#rememberedFrom);
-      this.#rememberedFrom = 0;
-    }
+    this.#compact();
   }
 
   rollback(): void {
@@ -251,6 +248,7 @@ export class Table {
   }
 
   #forget(atMs: number): void {
+    if (this.#undo === null) this.#compact();
     while (this.#rememberedFrom < this.#remembered.length) {
       const oldest = this.#remembered[this.#rememberedFrom]!;
       const size = this.#remembered.length - this.#rememberedFrom;
@@ -264,6 +262,13 @@ export class Table {
       });
       this.#discardPlace(oldest.place.instance);
     }
+  }
+
+  /** Lets go of what is forgotten; only while nothing can be taken back, for undoing counts on positions. */
+  #compact(): void {
+    if (this.#rememberedFrom <= 1024 || this.#rememberedFrom * 2 <= this.#remembered.length) return;
+    this.#remembered = this.#remembered.slice(this.#rememberedFrom);
+    this.#rememberedFrom = 0;
   }
 
   /** An instance that is gone leaves nothing behind once its last ID is forgotten. */
@@ -356,6 +361,26 @@ export class Table {
       pool.connections += 1;
       login.user = user;
     });
+  }
+
+  /** Sets what of a user does not follow from his logins: the sticky transition and his peak. */
+  restoreUser(state: {
+    readonly pool: string;
+    readonly userId: string;
+    readonly transitioned: boolean;
+    readonly connectionsPeak: number;
+  }): void {
+    const user = this.pools.get(state.pool)?.users.get(state.userId);
+    if (!user) throw new DivergenceError(`user ${state.userId} of pool ${state.pool} has no login`);
+    weigh(user, -1);
+    user.transitioned = state.transitioned;
+    user.connectionsPeak = state.connectionsPeak;
+    weigh(user, 1);
+  }
+
+  /** @returns who a remembered login was: the user as he is, or only his name when he has gone. */
+  rememberedUser(pool: Pool, userId: string): User {
+    return pool.users.get(userId) ?? new User(userId, pool);
   }
 
   #touchUser(login: Login, user: User): void {

@@ -72,7 +72,8 @@ export function identify(
   if (parent !== undefined) return parent === null ? { is: 'pending' } : { is: 'user', userId: parent };
   if (kind === 'startup') return { is: 'user', userId: STARTUP_USER_ID };
   if (kind === 'user' && settings.deferredIdentification) return { is: 'pending' };
-  if (settings.usernameLicensing && kind !== 'web' && claims.username) {
+  // The user name stands in for the client's address (F-45): a web session and a batch process have IDs of their own.
+  if (settings.usernameLicensing && kind !== 'web' && kind !== 'batch' && claims.username) {
     return named(claims.username, claims.clientAddress, settings.identityForm);
   }
   return automatic(claims, loginId, instance);

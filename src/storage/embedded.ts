@@ -7,8 +7,9 @@
  * it is in use, `lictor.pid`.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from './database.ts';
 import { claimFolder } from './folder-claim.ts';
 import { findPostgresBinaries, findServerUser } from './postgres-binaries.ts';
@@ -39,6 +40,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_timezone: 'UTC',
   timezone: 'UTC',
 };
+
+/** How long the processes of a killed server may take to notice that and end. */
+const LEFTOVERS_TIMEOUT_MS = 15_000;
+const POLL_INTERVAL_MS = 10;
 
 /** How to start the embedded server. */
 export interface EmbeddedOptions {
@@ -77,7 +82,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     const user = findServerUser();
     const binaries = await findPostgresBinaries(user);
     const dataDirectory = path.join(directory, 'data');
-    await stopOrphan(dataDirectory, logger);
+    await endOrphans(dataDirectory, logger);
     const onLine = (line: string) => logger.debug({ source: 'postgres' }, line);
     const cluster = { binaries, user, dataDirectory, onLine };
     const password = await preparePassword(directory);
@@ -137,24 +142,54 @@ async function readMajorVersion(dataDirectory: string): Promise<number | null> {
 }
 
 /**
- * Stops the server that an owner left running when it was killed. The pid file alone proves nothing, since its
- * number may by now belong to something else: the process must work in this very data directory.
+ * Ends what an owner left running when it was killed, so that the next server can start. The pid file alone
+ * proves nothing, since its number may by now belong to something else: only processes that work in this very
+ * data directory count.
  */
-async function stopOrphan(dataDirectory: string, logger: Logger): Promise<void> {
+async function endOrphans(dataDirectory: string, logger: Logger): Promise<void> {
   const file = await readPostmasterFile(dataDirectory);
-  if (file === null || !(await isRunning(file.pid))) return;
-  if (!(await worksIn(file.pid, dataDirectory, file.dataDirectory))) return;
-  logger.warn({ pid: file.pid, dataDirectory }, 'A Postgres left by a killed Lictor process is being stopped.');
-  await stopServer(file.pid);
+  if (file === null) return;
+  if (process.platform !== 'linux') {
+    if (file.dataDirectory === dataDirectory && (await isRunning(file.pid))) await stopServer(file.pid);
+    return;
+  }
+  const working = await findProcessesIn(dataDirectory);
+  if (working.includes(file.pid)) {
+    logger.warn(
+      { pid: file.pid, dataDirectory },
+      'A Postgres left by a killed Lictor process is being stopped.',
+    );
+    await stopServer(file.pid);
+  }
+  // The processes of a server that was itself killed notice that and end; until then its memory is in use.
+  const deadline = performance.now() + LEFTOVERS_TIMEOUT_MS;
+  for (
+    let left = await findProcessesIn(dataDirectory);
+    left.length > 0;
+    left = await findProcessesIn(dataDirectory)
+  ) {
+    if (performance.now() > deadline) {
+      throw new Error(
+        `Processes ${left.join(', ')} of a killed Postgres still work in ${dataDirectory}. End them first.`,
+      );
+    }
+    await pause(POLL_INTERVAL_MS);
+  }
+  // Postgres would take any process of that number for its predecessor, even one that has ended and was never
+  // collected. Nobody works here, so the file is stale; the server's check of shared memory still stands.
+  await rm(path.join(dataDirectory, 'postmaster.pid'), { force: true });
 }
 
-/** Whether a process is a Postgres server on a data directory, which every server has as working directory. */
-async function worksIn(pid: number, dataDirectory: string, namedDirectory: string): Promise<boolean> {
-  if (process.platform !== 'linux') return namedDirectory === dataDirectory;
-  const [place, wanted] = await Promise.all([
-    realpath(`/proc/${pid}/cwd`).catch(() => null),
-    realpath(dataDirectory),
-  ]);
-  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return place === wanted && path.basename(command.split('\0')[0] ?? '') === 'postgres';
+/** The processes that work in a data directory, which every process of a Postgres server does. */
+async function findProcessesIn(dataDirectory: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found: number[] = [];
+  for (const pid of pids) {
+    // A finished process has no working directory any more, and those of other users cannot be read.
+    const place = await readlink(`/proc/${pid}/cwd`).catch(() => null);
+    if (place !== dataDirectory || pid === process.pid) continue;
+    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+    if (name.trim() === 'postgres') found.push(pid);
+  }
+  return found;
 }

@@ -45,7 +45,9 @@ export async function claimFolder(directory: string): Promise<FolderClaim> {
   } finally {
     await rm(own, { force: true });
   }
-  throw new Error(`Several processes try to use the folder ${directory} at once. Start only one Lictor on it.`);
+  throw new Error(
+    `Several processes try to use the folder ${directory} at once. Start only one Lictor on it.`,
+  );
 }
 
 function describeHolder(holder: Claimant, directory: string): string {

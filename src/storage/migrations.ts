@@ -80,8 +80,7 @@ export async function migrate(sql: postgres.Sql, options: MigrateOptions = {}): 
   const directory = options.directory ?? MIGRATIONS_DIRECTORY;
   const session = await sql.reserve();
   try {
-    if (isUpToDate(await readState(session, directory))) return [];
-    await takeLock(session);
+    if (!(await needsMigrating(session, directory))) return [];
     try {
       return await applyPending(session, directory, options.logger);
     } finally {
@@ -153,14 +152,18 @@ async function applyPending(
 }
 
 /**
- * Waits for the lock by asking, not in the statement: a statement that waits keeps a snapshot open, for which
- * the migration that holds the lock might itself have to wait.
+ * Waits until nothing is missing or the lock is held. It waits by asking, not in the statement: a statement
+ * that waits keeps a snapshot open, for which the migration that holds the lock might itself have to wait.
+ * @returns true with the lock held; false when there is nothing to do, perhaps because another replica did it.
  */
-async function takeLock(session: postgres.ReservedSql): Promise<void> {
+async function needsMigrating(session: postgres.ReservedSql, directory: string): Promise<boolean> {
   const deadline = performance.now() + LOCK_TIMEOUT_MS;
   for (;;) {
-    const [row] = await session<{ taken: boolean }[]>`select pg_try_advisory_lock(${MIGRATION_LOCK}) as taken`;
-    if (row?.taken === true) return;
+    if (isUpToDate(await readState(session, directory))) return false;
+    const [row] = await session<
+      { taken: boolean }[]
+    >`select pg_try_advisory_lock(${MIGRATION_LOCK}) as taken`;
+    if (row?.taken === true) return true;
     if (performance.now() > deadline) {
       throw new Error(
         `Another process has been migrating the database for ${LOCK_TIMEOUT_MS / 60_000} minutes. ` +
@@ -187,7 +190,12 @@ async function readState(
         'already has. Migrations only go forward: give it the next number.',
     );
   }
-  return { knownVersion, appliedVersion, pending, newer: applied.filter((note) => note.version > knownVersion) };
+  return {
+    knownVersion,
+    appliedVersion,
+    pending,
+    newer: applied.filter((note) => note.version > knownVersion),
+  };
 }
 
 /** The migrations of a directory, in order. */
@@ -195,7 +203,8 @@ async function readKnown(directory: string): Promise<MigrationNote[]> {
   const postgrator = new Postgrator({ driver: 'pg', migrationPattern: pattern(directory) });
   const notes: MigrationNote[] = [];
   for (const { version, name, action, filename } of await postgrator.getMigrations()) {
-    if (action !== 'do') throw new Error(`${filename} is not named NNN.do.name.sql; migrations only go forward.`);
+    if (action !== 'do')
+      throw new Error(`${filename} is not named NNN.do.name.sql; migrations only go forward.`);
     const text = await readFile(filename, 'utf8');
     const breaking = text.split('\n', 1)[0]?.trim() === BREAKING_MARKER;
     notes.push({ version, name, breaking });
@@ -205,7 +214,9 @@ async function readKnown(directory: string): Promise<MigrationNote[]> {
 
 /** The migrations that a database has, in order; none when it never was migrated. */
 async function readApplied(session: postgres.Sql | postgres.ReservedSql): Promise<MigrationNote[]> {
-  const [table] = await session<{ present: boolean }[]>`select to_regclass(${MIGRATIONS_TABLE}) is not null as present`;
+  const [table] = await session<
+    { present: boolean }[]
+  >`select to_regclass(${MIGRATIONS_TABLE}) is not null as present`;
   if (table?.present !== true) return [];
   return await session<MigrationNote[]>`
     select version::int, name, breaking from ${session(MIGRATIONS_TABLE)} where version > 0 order by version`;

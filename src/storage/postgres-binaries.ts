@@ -4,7 +4,18 @@
  * hooks that stop the database before Lictor has finished its batches.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { access, constants, cp, mkdir, readdir, readFile, realpath, rename, rm, symlink } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  symlink,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
@@ -56,7 +67,14 @@ export function findServerUser(): ServerUser | null {
   if (process.getuid?.() !== 0) return null;
   const existing = lookUpUser('postgres');
   if (existing !== null) return existing;
-  spawnSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres']);
+  spawnSync('useradd', [
+    '--system',
+    '--user-group',
+    '--no-create-home',
+    '--shell',
+    '/usr/sbin/nologin',
+    'postgres',
+  ]);
   const created = lookUpUser('postgres');
   if (created !== null) return created;
   throw new Error(

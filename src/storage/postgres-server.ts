@@ -160,7 +160,9 @@ export async function stopServer(pid: number): Promise<void> {
       await pause(POLL_INTERVAL_MS);
     }
   }
-  throw new Error(`The Postgres server with process ID ${pid} does not stop. Stop it by hand and start again.`);
+  throw new Error(
+    `The Postgres server with process ID ${pid} does not stop. Stop it by hand and start again.`,
+  );
 }
 
 /**
@@ -197,7 +199,8 @@ export async function findFreePort(): Promise<number> {
   });
   const address = server.address();
   await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('The loopback interface has no free port.');
+  if (address === null || typeof address === 'string')
+    throw new Error('The loopback interface has no free port.');
   return address.port;
 }
 

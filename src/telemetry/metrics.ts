@@ -174,17 +174,19 @@ export const metrics = {
  */
 export function boundKeys(units: Iterable<KeyUnits>, keysMax: number = KEYS_MAX): KeyUnits[] {
   const bounded: KeyUnits[] = [];
-  let overflow: KeyUnits | null = null;
+  let beyond = 0;
+  let used = 0;
+  let free = 0;
   for (const each of units) {
-    if (bounded.length < keysMax) bounded.push(each);
-    else
-      overflow = {
-        key: OVERFLOW,
-        used: (overflow?.used ?? 0) + each.used,
-        free: (overflow?.free ?? 0) + each.free,
-      };
+    if (bounded.length < keysMax) {
+      bounded.push(each);
+      continue;
+    }
+    beyond += 1;
+    used += each.used;
+    free += each.free;
   }
-  if (overflow !== null) bounded.push(overflow);
+  if (beyond > 0) bounded.push({ key: OVERFLOW, used, free });
   return bounded;
 }
 

@@ -1,7 +1,7 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import postgres from 'postgres';
 import { migrate, migrationState, SchemaTooNewError } from '../../src/storage/migrations.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -30,7 +30,8 @@ function open(url: string): postgres.Sql {
 async function directoryOf(files: Record<string, string>): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'lictor-[migrations]-'));
   cleanups.push(() => rm(directory, { recursive: true, force: true }));
-  for (const [name, text] of Object.entries(files)) await writeFile(path.join(directory, `${name}.sql`), text);
+  for (const [name, text] of Object.entries(files))
+    await writeFile(path.join(directory, `${name}.sql`), text);
   return directory;
 }
 

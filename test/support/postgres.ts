@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -51,7 +51,9 @@ const SETTINGS = {
  * @param settings - server settings that replace or join those of every test server.
  * @returns a server whose `dispose` the test must call in the end.
  */
-export async function startOwnPostgres(settings: Readonly<Record<string, string>> = {}): Promise<OwnPostgres> {
+export async function startOwnPostgres(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<OwnPostgres> {
   const user = findServerUser();
   const binaries = await findPostgresBinaries(user);
   const root = await mkdtemp(path.join(tmpdir(), 'lictor-test-postgres-'));
@@ -87,8 +89,10 @@ export async function startOwnPostgres(settings: Readonly<Record<string, string>
     },
     async kill9() {
       const { pid, exited } = running();
-      // The server leads a process group of its own, so that one signal ends its children with it.
-      process.kill(-pid, 'SIGKILL');
+      const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+      process.kill(pid, 'SIGKILL');
+      // Its processes would end by themselves when they notice; a crash of a machine does not wait for that.
+      for (const child of children.trim().split(' ')) killIfThere(Number(child));
       await exited;
       server = null;
     },
@@ -112,4 +116,12 @@ export async function startOwnPostgres(settings: Readonly<Record<string, string>
 /** Copies a directory with its owners and modes, without which Postgres refuses it. */
 async function copy(from: string, to: string): Promise<void> {
   await promisify(execFile)('cp', ['-a', '--no-target-directory', from, to]);
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself in the meantime.
+  }
 }

@@ -37,10 +37,14 @@ function provideRedis(): string {
     process.stderr.write('redis-server is not installed; installing it with apt-get.\n');
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     spawnSync('apt-get', ['update', '-qq'], { env });
-    const install = spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], {
-      env,
-      encoding: 'utf8',
-    });
+    const install = spawnSync(
+      'apt-get',
+      ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'],
+      {
+        env,
+        encoding: 'utf8',
+      },
+    );
     // The package starts a server of its own, which nobody here asked for.
     spawnSync('service', ['redis-server', 'stop']);
     const installed = findOnPath('redis-server');
@@ -59,7 +63,10 @@ function findOnPath(program: string): string | null {
 
 /** Runs jest to its end and returns its exit code; a signal that ends it counts as a failure. */
 async function runJest(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const jest = path.join(path.dirname(createRequire(import.meta.url).resolve('jest/package.json')), 'bin/jest.js');
+  const jest = path.join(
+    path.dirname(createRequire(import.meta.url).resolve('jest/package.json')),
+    'bin/jest.js',
+  );
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
   const child = spawn(process.execPath, [...flags, jest, ...args], { cwd: ROOT, env, stdio: 'inherit' });
   // An interrupt reaches jest as well, which then cleans up; this process waits for that.
@@ -93,7 +100,9 @@ function summarise(result: JestResult): boolean {
 async function main(): Promise<number> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 22 || (major === 22 && minor < 18)) {
-    throw new Error(`The tests need Node.js 22.18 or later, and this is ${process.versions.node}. Run "npm ci" first.`);
+    throw new Error(
+      `The tests need Node.js 22.18 or later, and this is ${process.versions.node}. Run "npm ci" first.`,
+    );
   }
   const env = { ...process.env, LICTOR_TEST_REDIS_SERVER: provideRedis() };
   const directory = await mkdtemp(path.join(tmpdir(), 'lictor-test-result-'));

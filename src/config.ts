@@ -1,0 +1,195 @@
+/**
+ * The configuration: environment variables → one frozen, checked object. All faults are reported at once, each
+ * with its variable and how to mend it; a misspelt `LICTOR_` variable is a fault as well, never silence.
+ */
+import { readFileSync } from 'node:fs';
+import type { Setting } from './config-settings.ts';
+import { SETTINGS } from './config-table.ts';
+
+/** How much longer the leader's lease must be than two renewals, so that one lost renewal costs no leadership. */
+const LEASE_MARGIN_MS = 1_000;
+
+type Settings = typeof SETTINGS;
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+
+/** The whole configuration. Names end in their units; null means "not configured". */
+export type Config = {
+  readonly [Name in keyof Settings]: Name extends 'evaluation' ? boolean : ValueOf<Settings[Name]>;
+};
+type Draft = { -readonly [Name in keyof Settings]: ValueOf<Settings[Name]> };
+
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A configuration that cannot be used, with everything that is wrong with it. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  /** @param faults - one sentence each: the variable, what is wrong, how to mend it. */
+  constructor(faults: readonly string[]) {
+    super(`The configuration cannot be used:\n${faults.map((fault) => `- ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads and checks the whole configuration. A variable that is empty counts as not set.
+ * @param env - the environment variables, of the process by default.
+ * @returns the frozen configuration.
+ * @throws ConfigError that lists every fault.
+ */
+export function readConfig(env: Environment = process.env): Config {
+  const faults: string[] = findUnknown(env);
+  const draft: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(SETTINGS) as [string, Setting<unknown>][]) {
+    draft[name] = setting.fallback;
+    const given = readText(env, setting, faults);
+    if (given === undefined) continue;
+    const parsed = setting.parse(given);
+    if ('value' in parsed) draft[name] = Object.freeze(parsed.value);
+    else
+      faults.push(`${setting.variable} ${parsed.fault}${setting.repeatable ? `, and is "${given}"` : ''}.`);
+  }
+  const values = draft as Draft;
+  // Relations between values that are themselves at fault would only confuse.
+  if (faults.length === 0) faults.push(...findContradictions(values));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze({ ...values, evaluation: values.evaluation ?? values.databaseUrl === null });
+}
+
+/** The text of a setting, from its variable or its file; undefined when it is not set or cannot be read. */
+function readText(env: Environment, setting: Setting<unknown>, faults: string[]): string | undefined {
+  const direct = env[setting.variable] || undefined;
+  if (!setting.fromFile) return direct;
+  const fileVariable = `${setting.variable}_FILE`;
+  const file = env[fileVariable] || undefined;
+  if (file === undefined) return direct;
+  if (direct !== undefined) {
+    faults.push(`${setting.variable} and ${fileVariable} are both set. Unset one of them.`);
+    return undefined;
+  }
+  try {
+    const content = readFileSync(file, 'utf8').trim();
+    if (content === '')
+      faults.push(`${fileVariable} names ${file}, which is empty. Write the value into it.`);
+    return content || undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    faults.push(
+      `${fileVariable} names ${file}, which cannot be read (${code}). Mend the path or its permissions.`,
+    );
+    return undefined;
+  }
+}
+
+/** Relations between settings that are each right. */
+function findContradictions(config: Draft): string[] {
+  const faults: string[] = [];
+  const require = (holds: boolean, fault: string) => {
+    if (!holds) faults.push(fault);
+  };
+  const sentinels = config.redisSentinels.length > 0;
+  require(config.leaderLeaseMs >
+    2 * config.leaderRenewMs +
+      LEASE_MARGIN_MS, `LICTOR_LEADER_LEASE_MS must be more than twice LICTOR_LEADER_RENEW_MS plus ${LEASE_MARGIN_MS}: raise it above ${2 * config.leaderRenewMs + LEASE_MARGIN_MS}, or renew more often.`);
+  require(config.redisTimeoutMs <
+    config.leaderRenewMs, 'LICTOR_REDIS_TIMEOUT_MS must be less than LICTOR_LEADER_RENEW_MS, or waiting for Redis costs the leadership.');
+  require(config.reapIntervalMs <
+    config.instanceGraceSeconds *
+      1_000, 'LICTOR_REAP_INTERVAL_MS must be less than LICTOR_INSTANCE_GRACE_SECONDS, or the silent keep their units far too long.');
+  require(config.batchBytesMax >=
+    config.bodyBytesMax, 'LICTOR_BATCH_BYTES_MAX must be at least LICTOR_BODY_BYTES_MAX, or a body that is accepted fits into no batch.');
+  require(config.queueLengthMax >=
+    config.batchOperationsMax, 'LICTOR_QUEUE_LENGTH_MAX must be at least LICTOR_BATCH_OPERATIONS_MAX, or no batch can ever be full.');
+  require(config.shutdownTimeoutMs >
+    config.queueWaitMs, 'LICTOR_SHUTDOWN_TIMEOUT_MS must be more than LICTOR_QUEUE_WAIT_MS, or a shutdown cuts off operations that still wait.');
+  require(!sentinels ||
+    config.redisUrl ===
+      null, 'REDIS_URL and LICTOR_REDIS_SENTINELS are both set. Unset the one that is not to be used.');
+  require(sentinels ===
+    (config.redisSentinelName !==
+      null), 'LICTOR_REDIS_SENTINELS and LICTOR_REDIS_SENTINEL_NAME belong together. Set both or none.');
+  require(sentinels ||
+    (config.redisUsername ?? config.redisPassword ?? config.redisSentinelPassword) ===
+      null, 'LICTOR_REDIS_USERNAME, LICTOR_REDIS_PASSWORD and LICTOR_REDIS_SENTINEL_PASSWORD go with LICTOR_REDIS_SENTINELS only. Write user and password into REDIS_URL.');
+  require(config.redisCaFile === null ||
+    sentinels ||
+    (config.redisUrl?.startsWith('rediss:') ??
+      false), 'LICTOR_REDIS_CA_FILE needs LICTOR_REDIS_SENTINELS or a REDIS_URL that begins with rediss://.');
+  return faults;
+}
+
+/** What Kubernetes puts into every pod beside a Service whose name begins with "lictor"; nobody wrote it there. */
+const SERVICE_LINK =
+  /^LICTOR(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+const SERVICE_LINK_PORT = /^LICTOR(_[A-Z0-9_]+)?_PORT$/;
+const SERVICE_LINK_VALUE = /^(tcp|udp|sctp):\/\//;
+/** The variables of the tests and benchmarks, which may surround a server that they start. */
+const TEST_VARIABLE = /^LICTOR_(TEST|BENCH|KEEP)_/;
+
+function findUnknown(env: Environment): string[] {
+  const known = new Set<string>();
+  for (const setting of Object.values(SETTINGS) as Setting<unknown>[]) {
+    known.add(setting.variable);
+    if (setting.fromFile) known.add(`${setting.variable}_FILE`);
+  }
+  const faults: string[] = [];
+  for (const [name, value = ''] of Object.entries(env)) {
+    if (!name.startsWith('LICTOR_') || known.has(name) || TEST_VARIABLE.test(name)) continue;
+    if (SERVICE_LINK.test(name) || (SERVICE_LINK_PORT.test(name) && SERVICE_LINK_VALUE.test(value))) continue;
+    const near = findNearest(name, known);
+    faults.push(
+      `${name} is not a setting of Lictor${near === null ? '. Unset it.' : `. Did you mean ${near}?`}`,
+    );
+  }
+  return faults;
+}
+
+/** The known name that is nearest to a misspelt one; null when none is near. */
+function findNearest(name: string, known: ReadonlySet<string>): string | null {
+  let nearest: string | null = null;
+  let least = 4;
+  for (const candidate of known) {
+    const distance = editDistance(name, candidate);
+    if (distance < least) [nearest, least] = [candidate, distance];
+  }
+  return nearest;
+}
+
+/** How many characters must be inserted, removed or replaced to make one text of another. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[to.length]!;
+}
+
+/**
+ * The documentation of every setting, made from what reads them; `docs/configuration.md` holds it.
+ * @returns a page in Markdown.
+ */
+export function describeConfiguration(): string {
+  const rows = (Object.values(SETTINGS) as Setting<unknown>[]).map(
+    ({ variable, shown, form, words, fromFile }) =>
+      `| \`${variable}\`${fromFile ? ' ¹' : ''} | ${shown === '' ? '–' : shown.startsWith('`') ? shown : `\`${shown}\``} | ${form} | ${words} |`,
+  );
+  return `# Configuration
+
+Lictor is configured by environment variables. It checks all of them when it starts and reports every fault at
+once; a variable that begins with \`LICTOR_\` and is not listed here is a fault, since it is most likely misspelt.
+An empty variable counts as not set. OpenTelemetry's own variables (\`OTEL_…\`) are obeyed as well.
+
+| variable | default | form | meaning |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+
+¹ May come from a file instead: set the variable with \`_FILE\` at its end to the file's path.
+`;
+}

@@ -1,0 +1,62 @@
+/**
+ * Writes `openapi.yaml` out of the routes, or with `--check` says whether it is stale.
+ */
+
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { buildApp } from './app.ts';
+import { listRoutes, type Services } from './routes.ts';
+
+/** Where the description is committed. */
+export const OPENAPI_FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url));
+
+const PACKAGE_FILE = fileURLToPath(new URL('../../package.json', import.meta.url));
+const HEADING = '# Generated from the routes by "npm run openapi"; a test fails when it is stale.\n';
+
+/**
+ * Makes the description of the whole API. Nothing is called, so nothing is needed behind the routes.
+ *
+ * @returns the text of `openapi.yaml`.
+ */
+export async function describeApi(): Promise<string> {
+  const { version } = JSON.parse(await readFile(PACKAGE_FILE, 'utf8')) as { version: string };
+  const app = buildApp({
+    options: {
+      version,
+      bodyLimitBytes: 1_048_576,
+      trustProxy: false,
+      requestTimeoutMs: 0,
+      keepAliveTimeoutMs: 0,
+      docs: false,
+    },
+    logger: null,
+    authenticate: (_request, done) => done(new Error('the description answers no requests'), null),
+    routes: listRoutes({ metricsPublic: true } as Services),
+  });
+  await app.ready();
+  // Through JSON, because YAML would show the same object twice as an anchor.
+  const text = stringify(JSON.parse(JSON.stringify(app.swagger())), {
+    aliasDuplicateObjects: false,
+    lineWidth: 110,
+  });
+  await app.close();
+  return HEADING + text;
+}
+
+/** @returns the exit code. */
+async function main(check: boolean): Promise<number> {
+  const fresh = await describeApi();
+  if (!check) {
+    await writeFile(OPENAPI_FILE, fresh);
+    return 0;
+  }
+  const committed = await readFile(OPENAPI_FILE, 'utf8').catch(() => '');
+  if (committed === fresh) return 0;
+  process.stderr.write('openapi.yaml is stale; run "npm run openapi".\n');
+  return 1;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.exitCode = await main(process.argv.includes('--check'));
+}

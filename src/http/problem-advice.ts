@@ -1,0 +1,66 @@
+/**
+ * What a caller should do about each problem: the text of `/problems/{code}` and of `docs/problems.md`.
+ */
+
+import type { ProblemCode } from '../domain/errors.ts';
+
+/** One or two sentences for each code of the catalogue. */
+export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
+  'malformed-request':
+    'Correct the request: `errors` names each field by its JSON Pointer, and a near name where one was probably meant. Sending the same again gives the same answer.',
+  'body-too-large': 'Send less at once; `limit` is the most bytes that a body may have.',
+  'unsupported-media-type': 'Send the body as `application/json`, or as the media type that the route names.',
+  'key-file-invalid':
+    'The text is not a key file that Lictor can read; `detail` says where it fails. Get the file again from its issuer, unaltered.',
+  'user-id-illegal': 'Choose another licence user ID: `detail` says which rule this one breaks.',
+  'token-missing': 'Send the header `Authorization: Bearer <token>`.',
+  'token-invalid': 'The token is unknown or revoked. Ask an administrator for a new one.',
+  'token-expired': 'Ask an administrator for a new token.',
+  forbidden: 'Use a token whose role and restriction permit this; `detail` names the action.',
+  'rate-limited': 'Wait for `retryAfterSeconds`, and correct the token before trying again.',
+  'not-found': 'Check the address and the method against `/docs`.',
+  'key-not-found': 'List the installed keys with `GET /v1/keys`; the key may have been removed.',
+  'instance-not-found': 'Register the instance with `PUT /v1/instances/{name}` first.',
+  'login-not-found': 'The login never was, or ended more than ten minutes ago.',
+  'decision-not-found': 'Check the ID; decisions are kept as long as the journal keeps their row.',
+  'token-not-found': 'List the tokens with `GET /v1/tokens`; yours may not reach this one.',
+  'precondition-required':
+    'Read the resource and send its `ETag` as `If-Match`, so that nobody is overwritten.',
+  'precondition-failed': 'Somebody changed it meanwhile: read it again, and decide anew.',
+  'units-exhausted':
+    'Wait for `retryAfterSeconds` or until somebody logs out, or install a key with more units. `GET /v1/usage` shows who holds them.',
+  'unit-limit-reached':
+    'The limit is a setting of the instance; raise it with `PATCH /v1/instances/{name}`, or log somebody out.',
+  'connection-limit-reached':
+    'The user must close a connection first, or the setting of the instance be raised.',
+  'key-expired': 'Install a renewed key.',
+  'key-not-yet-valid': 'The key begins later; check its dates and the clock of the database.',
+  'key-untrusted': 'Trust the signing key again, or install a key that is signed by a trusted one.',
+  'key-missing':
+    'Give the instance a key with `PUT /v1/instances/{name}/key`; without one it has a single unit.',
+  'emergency-taken': 'One emergency login at a time: end the one that is in use.',
+  'instance-silent': 'Register the instance again; what it held was taken back.',
+  'parent-not-found': 'Log in the parent first, or leave `parent` out.',
+  'id-reused': 'Make a new ID for every new login; the same ID is only for repeating the same request.',
+  'login-released': 'Make a new ID and log in again.',
+  'login-ambiguous': 'Name the instance as well.',
+  'login-lost': 'The unit is no longer held; `detail` says why. Log in again with a new ID.',
+  'login-not-identifiable':
+    'Only a login that waits for its user can be identified; `detail` says what this one is.',
+  'login-not-renewable': 'This login lives as long as its instance and needs no sign of life of its own.',
+  'incarnation-old':
+    'The instance was started again elsewhere: stop this one, or register it anew without an incarnation.',
+  'key-not-shareable': 'Register the instance with a key of its own, or install one that may be shared.',
+  'key-generation-mismatch': 'Use a key that was issued for the version of the instance.',
+  'key-unusable': '`detail` says why the key cannot be used; inspect it with `POST /v1/keys/inspect`.',
+  'key-in-use': 'Give the instances that use it another key first.',
+  'key-unverified': 'Install a signed key, or allow unsigned ones in the configuration.',
+  'queue-full':
+    'Wait for `retryAfterSeconds`; if it stays, the replica needs more capacity or its database is slow.',
+  'outcome-unknown':
+    'The request may or may not have been done. Send it again with the same ID: it is done at most once, and the answer is the true one.',
+  'storage-unavailable': 'Try again after `retryAfterSeconds`; `GET /readyz` says what is amiss.',
+  'shutting-down': 'Send the request again; a load balancer has another replica for it.',
+  'not-ready': 'Try again after `retryAfterSeconds`, or another replica; `GET /readyz` says why.',
+  internal: 'This is a fault of Lictor. Report it with the request ID, under which the log has the cause.',
+};

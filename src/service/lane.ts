@@ -1,0 +1,398 @@
+/**
+ * The lane: the one place in a replica where operations wait, are decided on the table in memory, and are
+ * appended as one row, on condition that the head is still the one they were decided on. No timer: what
+ * arrives while a batch is in flight is the next batch (R-6). Everything that touches the table runs here, one
+ * thing at a time.
+ */
+
+import type { Span } from '@opentelemetry/api';
+import type { Coordinator, Head, Turn } from '../coordination/coordinator.ts';
+import { decide, type Policy } from '../domain/decide.ts';
+import { Draft } from '../domain/draft.ts';
+import type { Answer, Operation } from '../domain/operations.ts';
+import { DivergenceError, type Table } from '../domain/table.ts';
+import { isPoison, type Logger } from '../storage/database.ts';
+import { metrics } from '../telemetry/metrics.ts';
+import { endSpan, startBatchSpan, startWaitSpan, withSpan } from '../telemetry/spans.ts';
+import type { DatabaseClock } from './clock.ts';
+import { type Drafted, draftBatch } from './drafting.ts';
+import { factsOf } from './facts.ts';
+import { LaneStatus, outcomeUnknown } from './lanestatus.ts';
+import { type LaneStorage, UnknownOutcomeError } from './lanestorage.ts';
+import { answer, fail, LaneQueue, ReadQueue, type Waiting } from './queue.ts';
+import { type Unsettled, whatBecameOf } from './settlement.ts';
+import { type RowListener, TableCopy } from './tablecopy.ts';
+
+export interface LaneOptions {
+  readonly shard: number;
+  readonly storage: LaneStorage;
+  readonly coordinator: Coordinator;
+  readonly clock: DatabaseClock;
+  readonly policy: Policy;
+  readonly logger: Logger;
+  readonly batchOperationsMax: number;
+  readonly queueLengthMax: number;
+  /** How long an operation may wait for its answer before it gets a 503, in milliseconds. */
+  readonly queueWaitMs: number;
+  /** How often an idle replica looks at the head, in milliseconds. */
+  readonly headPollMs: number;
+}
+
+/** How long replicas take turns after one of them lost an append race, in milliseconds. */
+const CONTENTION_MS = 1_000;
+/** How long to wait for a turn before simply trying. */
+const TURN_WAIT_MS = 250;
+/** Pause before the database is tried again after a fault, in milliseconds. */
+const RETRY_PAUSE_MS = 100;
+/** How often an idle replica follows the heads that it hears of, at most, in milliseconds. */
+const FOLLOW_PAUSE_MS = 25;
+
+export class Lane {
+  readonly #options: LaneOptions;
+  readonly #copy: TableCopy;
+  readonly #queue: LaneQueue;
+  readonly #reads = new ReadQueue();
+  readonly #status = new LaneStatus();
+  #behind = false;
+  /** Operations of a batch that the database refused are appended one by one, to find the one at fault. */
+  #alone = 0;
+  #unsettled: Unsettled | null = null;
+  #contendedUntil = 0;
+  #followedAt = 0;
+  #wake: (() => void) | null = null;
+  #running: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.#queue = new LaneQueue(options.queueLengthMax);
+    this.#copy = new TableCopy(options.shard, options.storage);
+    options.coordinator.onHead((head) => this.#hear(head));
+    options.coordinator.onContention((shard) => {
+      if (shard === options.shard) this.#contendedUntil = options.clock.mark() + CONTENTION_MS;
+    });
+  }
+
+  /** Begins to load and to serve; waits for neither. */
+  start(): void {
+    this.#running = this.#run();
+    this.#timer = setInterval(() => this.#tick(), this.#options.headPollMs);
+  }
+
+  get status(): LaneStatus {
+    return this.#status;
+  }
+
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
+  /**
+   * The replica's copy as it stands, which may hold what is not appended yet. Good enough for a first look
+   * that is settled elsewhere; anything else asks with `read`.
+   */
+  get table(): Table {
+    return this.#copy.table;
+  }
+
+  onRow(listener: RowListener): void {
+    this.#copy.onRow(listener);
+  }
+
+  /**
+   * Puts an operation into the lane.
+   * @param operation - validated; the lane never meets a bad one (R-6).
+   * @param span - of the request, when it is traced.
+   * @param serverMadeId - whether the server made the login's ID.
+   * @returns the answer, once it is in the journal.
+   * @throws LicenseError when it cannot be settled in time.
+   */
+  submit(operation: Operation, span?: Span, serverMadeId = false): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (!this.#status.takesMore) {
+        reject(this.#status.refusal());
+        return;
+      }
+      this.#queue.push({
+        operation,
+        enqueuedAt: this.#options.clock.mark(),
+        serverMadeId,
+        span: span && startWaitSpan(span, operation.op),
+        resolve,
+        reject,
+        answered: false,
+      });
+      this.#poke();
+    });
+  }
+
+  /**
+   * Reads the table between two batches, where it is exactly the fold of the journal.
+   * @param run - must not change the table, nor keep a hold on it.
+   * @param current - whether the copy must first catch up with the head (R-15).
+   */
+  read<Value>(run: (table: Table) => Value, current = true): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      if (!this.#status.takesMore) {
+        reject(this.#status.refusal());
+        return;
+      }
+      this.#reads.push({ run: (table) => resolve(run(table)), current, reject });
+      this.#poke();
+    });
+  }
+
+  /** Decides an operation and takes everything back: would it be granted now, and by which rule? */
+  explain(operation: Operation): Promise<Answer> {
+    return this.read((table) => {
+      table.begin();
+      try {
+        return decide(new Draft(table, this.#options.clock.nowMs()), operation, this.#options.policy);
+      } finally {
+        table.rollback();
+      }
+    });
+  }
+
+  /** Answers what waits, takes nothing new, and stops. */
+  async close(): Promise<void> {
+    this.#status.closing = true;
+    if (this.#timer) clearInterval(this.#timer);
+    this.#poke();
+    await this.#running;
+  }
+
+  #poke(): void {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  }
+
+  #hear(head: Head): void {
+    if (head.shard !== this.#options.shard || head.batch === this.table.batch) return;
+    this.#behind = true;
+    if (this.#options.clock.mark() - this.#followedAt > FOLLOW_PAUSE_MS) this.#poke();
+  }
+
+  /** Nobody waits longer than he was promised, and an idle replica follows the head. */
+  #tick(): void {
+    const { clock, queueWaitMs } = this.#options;
+    const before = clock.mark() - queueWaitMs;
+    this.#queue.failOlderThan(before, () => this.#status.refusal());
+    for (const waiting of this.#unsettled?.batch ?? []) {
+      if (waiting.enqueuedAt < before) fail(waiting, outcomeUnknown());
+    }
+    if (this.#status.state !== 'serving') this.#reads.failAll(() => this.#status.refusal());
+    this.#behind = true;
+    this.#poke();
+  }
+
+  async #run(): Promise<void> {
+    while (!(this.#status.closing && this.#queue.length === 0 && this.#unsettled === null)) {
+      try {
+        await this.#step();
+      } catch (error) {
+        if (error instanceof DivergenceError) return this.#stop(error);
+        this.#status.say(
+          this.#copy.isLoaded ? 'waiting' : 'loading',
+          `The database cannot be used: ${(error as Error).message}.`,
+        );
+        this.#options.logger.warn({ err: error }, 'The lane could not use the database and tries again.');
+        if (this.#status.closing) break;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+      }
+    }
+    this.#stop(null);
+  }
+
+  /** One thing at a time: what is unsettled, then the table, then reads, then a batch, then following. */
+  async #step(): Promise<void> {
+    if (this.#unsettled) await this.#settle(this.#unsettled);
+    if (!this.#copy.isLoaded) await this.#load();
+    this.#status.say('serving', 'The lane decides and appends.');
+    if (this.#reads.length > 0) await this.#serveReads();
+    const due = this.table.due.nextMs <= this.#options.clock.nowMs();
+    if (this.#queue.length > 0 || due) return this.#serveBatch();
+    if (this.#behind) return this.#catchUp();
+    if (this.#status.closing || this.#reads.length > 0) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #stop(error: Error | null): void {
+    if (error)
+      this.#options.logger.error({ err: error }, 'The table and the journal disagree; the lane stops.');
+    this.#status.say(
+      'stopped',
+      error ? `The table and the journal disagree: ${error.message}.` : 'The replica is closing.',
+    );
+    this.#queue.failAll(() => this.#status.refusal());
+    for (const waiting of this.#unsettled?.batch ?? []) fail(waiting, outcomeUnknown());
+    this.#reads.failAll(() => this.#status.refusal());
+  }
+
+  async #load(): Promise<void> {
+    const fold = await this.#copy.load();
+    metrics.reloaded();
+    const { version, loginCount: logins } = this.table;
+    this.#options.logger.info({ fold, version, logins }, 'The table is loaded.');
+  }
+
+  async #catchUp(): Promise<void> {
+    this.#behind = false;
+    this.#followedAt = this.#options.clock.mark();
+    await this.#copy.catchUp();
+    if (this.#copy.isLoaded) return;
+    this.#options.logger.warn(
+      { version: this.table.version },
+      'The journal has another history; loading anew.',
+    );
+  }
+
+  async #serveReads(): Promise<void> {
+    if (this.#reads.wantsCurrent) {
+      await this.#catchUp();
+      if (!this.#copy.isLoaded) return;
+    }
+    this.#reads.serve(this.table);
+  }
+
+  async #serveBatch(): Promise<void> {
+    const turn = await this.#takeTurn();
+    let head: Head | null = null;
+    try {
+      if (turn && turn.head?.batch !== this.table.batch) await this.#catchUp();
+      if (!this.#copy.isLoaded) return;
+      const batch = this.#queue.take(this.#alone > 0 ? 1 : this.#options.batchOperationsMax);
+      if (this.#alone > 0) this.#alone -= 1;
+      const { version } = this.table;
+      await this.#decideAndAppend(batch);
+      if (this.table.version !== version) {
+        head = { shard: this.#options.shard, version: this.table.version, batch: this.table.batch };
+      }
+    } finally {
+      await turn?.release(head);
+    }
+    if (head && !turn) this.#options.coordinator.publishHead(head);
+  }
+
+  /** Replicas take turns only while they get in each other's way (R-13). */
+  async #takeTurn(): Promise<Turn | null> {
+    const { coordinator, clock, shard } = this.#options;
+    if (clock.mark() >= this.#contendedUntil || !coordinator.healthy()) return null;
+    return coordinator.takeTurn(shard, TURN_WAIT_MS);
+  }
+
+  async #decideAndAppend(batch: readonly Waiting[]): Promise<void> {
+    const { clock, policy, logger } = this.#options;
+    const drafted = draftBatch(this.table, batch, clock.nowMs(), policy, (waiting, error) => {
+      logger.error({ err: error, operation: waiting.operation.op }, 'An operation could not be decided.');
+      fail(waiting, error);
+    });
+    if (drafted.row.events.length === 0) return this.#confirm(drafted);
+    const span = startBatchSpan(
+      'lane.append',
+      batch.map((waiting) => waiting.span),
+    );
+    try {
+      await withSpan(span, () => this.#append(drafted));
+      endSpan(span);
+    } catch (error) {
+      endSpan(span, error);
+      throw error;
+    }
+  }
+
+  async #append({ row, files, batch, answers }: Drafted): Promise<void> {
+    const { storage, clock } = this.#options;
+    const expected = { version: this.table.version, batch: this.table.batch };
+    const sentAt = clock.mark();
+    let appended: boolean;
+    try {
+      const result = await storage.append(row, expected, factsOf(row, files));
+      appended = result.appended;
+      if (appended) clock.sample(result.databaseNowMs, sentAt);
+    } catch (error) {
+      this.table.rollback();
+      return this.#failed(error, { row, expected, batch, answers });
+    }
+    if (!appended) return this.#lost(batch);
+    metrics.appended(row.events.length, clock.mark() - sentAt);
+    this.#copy.advance(row);
+    for (let index = 0; index < batch.length; index += 1) answer(batch[index]!, answers[index]!);
+  }
+
+  /** Another replica was first: take everything back, catch up, and decide again. */
+  async #lost(batch: readonly Waiting[]): Promise<void> {
+    const { coordinator, clock, shard } = this.#options;
+    this.table.rollback();
+    this.#queue.putBack(batch);
+    metrics.appendConflict();
+    this.#contendedUntil = clock.mark() + CONTENTION_MS;
+    coordinator.announceContention(shard);
+    await this.#catchUp();
+  }
+
+  /** The append failed: its outcome is unknown, or nothing was written and it is tried again. */
+  #failed(error: unknown, unsettled: Unsettled): void {
+    const { logger } = this.#options;
+    const { batch, row } = unsettled;
+    if (error instanceof UnknownOutcomeError) {
+      metrics.unknownOutcome();
+      logger.warn({ err: error, batch: row.batch }, 'The outcome of an append is unknown; settling it.');
+      this.#unsettled = unsettled;
+      return;
+    }
+    if (isPoison(error) && batch.length === 1) {
+      logger.error({ err: error, operation: batch[0]!.operation.op }, 'The database refused an operation.');
+      fail(batch[0]!, error as Error);
+      return;
+    }
+    this.#queue.putBack(batch);
+    if (!isPoison(error)) throw error;
+    this.#alone = batch.length;
+  }
+
+  /** Answers that changed nothing are true only if the copy they were read from is current (R-5, R-15). */
+  async #confirm({ batch, answers }: Drafted): Promise<void> {
+    this.table.commit();
+    const { batch: head } = this.table;
+    try {
+      await this.#catchUp();
+    } catch (error) {
+      this.#queue.putBack(batch);
+      throw error;
+    }
+    if (!this.#copy.isLoaded || this.table.batch !== head) this.#queue.putBack(batch);
+    else for (let index = 0; index < batch.length; index += 1) answer(batch[index]!, answers[index]!);
+  }
+
+  /** Finds out what became of an append whose outcome is unknown, and answers its callers (R-3). */
+  async #settle(unsettled: Unsettled): Promise<void> {
+    const { storage, logger } = this.#options;
+    await storage.renew();
+    const became = await whatBecameOf(unsettled, storage);
+    logger.info({ batch: unsettled.row.batch, became }, 'The unknown append is settled.');
+    this.#unsettled = null;
+    if (became === 'restored') this.#copy.discard();
+    else await this.#catchUp();
+    if (became !== 'stands') {
+      this.#queue.putBack(unsettled.batch.filter((waiting) => !waiting.answered));
+      return;
+    }
+    unsettled.batch.forEach((waiting, index) => {
+      if (waiting.answered) this.#takeBack(waiting);
+      else answer(waiting, unsettled.answers[index]!);
+    });
+  }
+
+  /** Nobody can know of a login whose ID the server made and whose answer never went out. */
+  #takeBack({ operation, serverMadeId }: Waiting): void {
+    if (operation.op !== 'login' || !serverMadeId) return;
+    const { instance, id, actor } = operation;
+    this.submit({ op: 'logout', instance, id, reason: 'unanswered', actor }).catch((error: Error) =>
+      this.#options.logger.warn({ err: error, instance, id }, 'An unanswered login could not be taken back.'),
+    );
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Building a replica's copy of the table from a snapshot of the fold.
+ */
+
+import type { ReleaseReason } from '../domain/events.ts';
+import { DivergenceError, Login, type Phase, Table } from '../domain/table.ts';
+import type { LoginKind } from '../domain/users.ts';
+import type { LoginRecord, PoolRecord, UserRecord } from '../storage/folds.ts';
+import type { SnapshotReader } from '../storage/snapshots.ts';
+
+/** Collects a snapshot; `table` is whole once the snapshot has been read. */
+export class TableBuilder implements SnapshotReader {
+  readonly table: Table;
+
+  constructor(shard: number) {
+    this.table = new Table(shard);
+  }
+
+  head(fold: { version: number; batch: string; atMs: number }): void {
+    this.table.version = fold.version;
+    this.table.batch = fold.batch;
+    this.table.atMs = fold.atMs;
+  }
+
+  facts(...[keys, instances]: Parameters<SnapshotReader['facts']>): void {
+    for (const key of keys) this.table.setKey(key.id, key);
+    for (const instance of instances) this.table.setInstance(instance.name, instance);
+  }
+
+  login(record: LoginRecord): void {
+    const { table } = this;
+    const place = table.place(record.instance);
+    const login = new Login(record.id, place, table.pool(record.pool));
+    login.kind = record.kind as LoginKind;
+    login.phase = record.phase as Phase;
+    login.processId = record.processId;
+    login.leaseSeconds = record.leaseSeconds;
+    login.expiresAtMs = record.expiresAtMs;
+    login.endsAtMs = record.endsAtMs;
+    login.grantedAtMs = record.grantedAtMs;
+    login.version = record.version;
+    login.index = record.index;
+    login.connections = record.connections;
+    login.units = record.units;
+    login.unitsAdded = record.unitsAdded;
+    login.transitioned = record.transitioned;
+    login.print = record.print;
+    if (record.releasedAtMs === 0) {
+      table.addLogin(login, record.userId, false);
+    } else {
+      if (record.userId !== null) login.user = table.rememberedUser(login.pool, record.userId);
+      table.remember(login, record.releasedAtMs, record.reason as ReleaseReason);
+    }
+  }
+
+  user(record: UserRecord): void {
+    this.table.restoreUser(record);
+  }
+
+  /** @throws DivergenceError when the logins do not come to what the pool holds. */
+  pool(record: PoolRecord): void {
+    const pool = this.table.pool(record.pool);
+    if (pool.units !== record.units || pool.connections !== record.connections) {
+      throw new DivergenceError(
+        `pool ${record.pool} holds ${record.units} units and ${record.connections} connections, ` +
+          `its logins come to ${pool.units} and ${pool.connections}`,
+      );
+    }
+    pool.unitsPeak = record.unitsPeak;
+    pool.usersPeak = record.usersPeak;
+    pool.connectionsPeak = record.connectionsPeak;
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * What waits for the lane: a bounded queue of operations and of reads, first come first served (R-6).
+ */
+
+import type { Span } from '@opentelemetry/api';
+import { LicenseError } from '../domain/errors.ts';
+import type { Answer, Operation } from '../domain/operations.ts';
+import type { Table } from '../domain/table.ts';
+import { endSpan } from '../telemetry/spans.ts';
+
+/** One operation that waits for its answer. */
+export interface Waiting {
+  readonly operation: Operation;
+  /** When it came, by the clock's monotonic mark, in milliseconds. */
+  readonly enqueuedAt: number;
+  /** Whether the server made the login's ID, so that nobody could ask for it again (R-3). */
+  readonly serverMadeId: boolean;
+  readonly span: Span | undefined;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+  /** Set once it was answered, whatever becomes of its append. */
+  answered: boolean;
+}
+
+/** Answers one caller, once. */
+export function answer(waiting: Waiting, value: Answer): void {
+  if (waiting.answered) return;
+  waiting.answered = true;
+  if (waiting.span) endSpan(waiting.span);
+  waiting.resolve(value);
+}
+
+/** Fails one caller, once. */
+export function fail(waiting: Waiting, error: Error): void {
+  if (waiting.answered) return;
+  waiting.answered = true;
+  endSpan(waiting.span, error);
+  waiting.reject(error);
+}
+
+/** Operations that write facts are heavier in a row than logins; this is what they count in a batch. */
+const FACT_WEIGHT = 16;
+
+function weightOf(operation: Operation): number {
+  switch (operation.op) {
+    case 'register':
+    case 'configure':
+    case 'deregister':
+    case 'install-key':
+    case 'change-key':
+    case 'remove-key':
+      return FACT_WEIGHT;
+    default:
+      return 1;
+  }
+}
+
+export class LaneQueue {
+  readonly #lengthMax: number;
+  #items: Waiting[] = [];
+  #from = 0;
+
+  /** @param lengthMax - how many operations may wait; more are turned away. */
+  constructor(lengthMax: number) {
+    this.#lengthMax = lengthMax;
+  }
+
+  get length(): number {
+    return this.#items.length - this.#from;
+  }
+
+  /** @throws LicenseError `queue-full`. */
+  push(waiting: Waiting): void {
+    if (this.length >= this.#lengthMax) {
+      throw new LicenseError(
+        'queue-full',
+        'Too many operations are waiting for the database. Try again shortly.',
+        {
+          retryAfterSeconds: 1,
+        },
+      );
+    }
+    this.#items.push(waiting);
+  }
+
+  /**
+   * Takes the next batch.
+   * @param weightMax - how heavy it may be; at least one operation is taken.
+   */
+  take(weightMax: number): Waiting[] {
+    const batch: Waiting[] = [];
+    let weight = 0;
+    while (this.#from < this.#items.length) {
+      const waiting = this.#items[this.#from]!;
+      weight += weightOf(waiting.operation);
+      if (batch.length > 0 && weight > weightMax) break;
+      this.#from += 1;
+      if (!waiting.answered) batch.push(waiting);
+    }
+    if (this.#from === this.#items.length) {
+      this.#items = [];
+      this.#from = 0;
+    } else if (this.#from > 4096) {
+      this.#items = this.#items.slice(this.#from);
+      this.#from = 0;
+    }
+    return batch;
+  }
+
+  /** Puts a batch back in front, to be decided again. */
+  putBack(batch: readonly Waiting[]): void {
+    this.#items = [...batch, ...this.#items.slice(this.#from)];
+    this.#from = 0;
+  }
+
+  /** Fails whoever has waited since before an instant; the queue is in order, so it stops at the first younger. */
+  failOlderThan(cameBefore: number, error: () => Error): void {
+    while (this.#from < this.#items.length && this.#items[this.#from]!.enqueuedAt < cameBefore) {
+      fail(this.#items[this.#from]!, error());
+      this.#from += 1;
+    }
+  }
+
+  failAll(error: () => Error): void {
+    for (const waiting of this.take(Number.POSITIVE_INFINITY)) fail(waiting, error());
+  }
+}
+
+/** One read of the table that waits until no batch is in flight. */
+interface Read {
+  readonly run: (table: Table) => void;
+  /** Whether the copy must first catch up with the head (R-15). */
+  readonly current: boolean;
+  readonly reject: (error: Error) => void;
+}
+
+export class ReadQueue {
+  #reads: Read[] = [];
+
+  get length(): number {
+    return this.#reads.length;
+  }
+
+  get wantsCurrent(): boolean {
+    return this.#reads.some((read) => read.current);
+  }
+
+  push(read: Read): void {
+    this.#reads.push(read);
+  }
+
+  /** Runs everything that waits; a read that fails fails alone. */
+  serve(table: Table): void {
+    for (const read of this.#reads.splice(0)) {
+      try {
+        read.run(table);
+      } catch (error) {
+        read.reject(error as Error);
+      }
+    }
+  }
+
+  failAll(error: () => Error): void {
+    for (const read of this.#reads.splice(0)) read.reject(error());
+  }
+}

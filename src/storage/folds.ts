@@ -1,0 +1,217 @@
+/**
+ * The fold in Postgres: writing what changed since its version, and reading the whole table back at a start.
+ */
+
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import type { Sql, TransactionSql } from 'postgres';
+import { copyText } from './copy.ts';
+
+/** A pool as of the fold. */
+export interface PoolRecord {
+  readonly pool: string;
+  readonly units: number;
+  readonly users: number;
+  readonly connections: number;
+  readonly unitsPeak: number;
+  readonly usersPeak: number;
+  readonly connectionsPeak: number;
+}
+
+/** A user ID of a pool as of the fold. */
+export interface UserRecord {
+  readonly pool: string;
+  readonly userId: string;
+  readonly connections: number;
+  readonly units: number;
+  readonly transitioned: boolean;
+  readonly connectionsPeak: number;
+}
+
+/** A login as of the fold, alive or remembered. Instants are milliseconds since 1970; 0 is none. */
+export interface LoginRecord {
+  readonly instance: string;
+  readonly id: string;
+  readonly pool: string;
+  readonly userId: string | null;
+  readonly kind: string;
+  readonly phase: string;
+  readonly processId: number;
+  readonly leaseSeconds: number;
+  readonly expiresAtMs: number;
+  readonly endsAtMs: number;
+  readonly grantedAtMs: number;
+  readonly version: number;
+  readonly index: number;
+  readonly connections: number;
+  readonly units: number;
+  readonly unitsAdded: number;
+  readonly transitioned: boolean;
+  readonly print: number;
+  readonly releasedAtMs: number;
+  readonly reason: string | null;
+}
+
+/** Everything that changed between two versions, as absolute values of the later one (R-9). */
+export interface FoldChanges {
+  readonly pools: readonly PoolRecord[];
+  readonly poolsGone: readonly string[];
+  readonly users: readonly UserRecord[];
+  readonly usersGone: readonly { readonly pool: string; readonly userId: string }[];
+  readonly logins: readonly LoginRecord[];
+  readonly loginsGone: readonly { readonly instance: string; readonly id: string }[];
+}
+
+/** Where a fold stands. */
+export interface FoldHead {
+  readonly version: number;
+  readonly batch: string;
+}
+
+/** Reads where the fold of a shard stands. */
+export async function readFold(sql: Sql, shard: number): Promise<FoldHead> {
+  const [fold] = await sql<FoldHead[]>`select version, batch from folds where shard = ${shard}`;
+  if (!fold) throw new Error(`shard ${shard} has no fold in the database`);
+  return fold;
+}
+
+/**
+ * Moves the fold from one version to a later one, all or nothing, on condition that it stands there and that
+ * the leader's token still holds. It is not waited for on disk: what a crash loses of it is in the journal.
+ * @param to - the head that `changes` are as of.
+ * @returns false when the condition did not hold; nothing was written then.
+ */
+export async function writeFold(
+  sql: Sql,
+  shard: number,
+  token: number,
+  from: FoldHead,
+  to: FoldHead & { readonly atMs: number },
+  changes: FoldChanges,
+): Promise<boolean> {
+  return sql.begin(async (tx) => {
+    await tx`set local synchronous_commit = off`;
+    const moved = await tx`
+      update folds set version = ${to.version}, batch = ${to.batch},
+        folded_at = to_timestamp(${to.atMs}::float8 / 1000)
+      where shard = ${shard} and version = ${from.version} and batch = ${from.batch}
+        and exists (select from leadership where shard = ${shard} and token = ${token})
+      returning shard`;
+    if (moved.length === 0) return false;
+    await writePools(tx, shard, changes);
+    if (changes.users.length > 0) await writeUsers(tx, shard, changes.users);
+    if (changes.usersGone.length > 0) await deleteUsers(tx, shard, changes.usersGone);
+    if (changes.logins.length > 0) await writeLogins(tx, shard, changes.logins);
+    if (changes.loginsGone.length > 0) await deleteLogins(tx, shard, changes.loginsGone);
+    return true;
+  });
+}
+
+async function writePools(tx: TransactionSql, shard: number, changes: FoldChanges): Promise<void> {
+  if (changes.pools.length > 0) {
+    await tx`
+      insert into key_pools (shard, pool, units, users, connections, units_peak, users_peak, connections_peak)
+      select ${shard}, pool, units, users, connections, "unitsPeak", "usersPeak", "connectionsPeak"
+      from jsonb_to_recordset(${JSON.stringify(changes.pools)}::text::jsonb) as each (pool text,
+        units integer, users integer, connections integer, "unitsPeak" integer, "usersPeak" integer,
+        "connectionsPeak" integer)
+      on conflict (shard, pool) do update
+      set units = excluded.units, users = excluded.users, connections = excluded.connections,
+        units_peak = excluded.units_peak, users_peak = excluded.users_peak,
+        connections_peak = excluded.connections_peak`;
+  }
+  if (changes.poolsGone.length > 0) {
+    await tx`
+      delete from key_pools where shard = ${shard} and pool = any (${changes.poolsGone as string[]}::text[])`;
+  }
+}
+
+async function writeUsers(tx: TransactionSql, shard: number, users: readonly UserRecord[]): Promise<void> {
+  await tx`
+    create temp table if not exists fold_users (like license_users) on commit delete rows`;
+  const lines = users.map(
+    (user) =>
+      `${shard}\t${copyText(user.pool)}\t${copyText(user.userId)}\t${user.connections}\t${user.units}\t` +
+      `${copyText(user.transitioned)}\t${user.connectionsPeak}\n`,
+  );
+  await send(await tx`copy fold_users from stdin`.writable(), lines);
+  await tx`
+    insert into license_users select * from fold_users
+    on conflict (shard, pool, user_id) do update
+    set connections = excluded.connections, units = excluded.units, transitioned = excluded.transitioned,
+      connections_peak = excluded.connections_peak`;
+}
+
+async function deleteUsers(tx: TransactionSql, shard: number, gone: FoldChanges['usersGone']): Promise<void> {
+  await tx`
+    delete from license_users
+    using unnest(${gone.map((user) => user.pool)}::text[], ${gone.map((user) => user.userId)}::text[])
+      as gone (pool, user_id)
+    where license_users.shard = ${shard} and license_users.pool = gone.pool
+      and license_users.user_id = gone.user_id`;
+}
+
+async function writeLogins(tx: TransactionSql, shard: number, logins: readonly LoginRecord[]): Promise<void> {
+  await tx`
+    create temp table if not exists fold_logins (like logins) on commit delete rows`;
+  const instants = new InstantTexts();
+  await send(
+    await tx`copy fold_logins from stdin`.writable(),
+    logins.map((login) => loginLine(shard, login, instants)),
+  );
+  await tx`
+    insert into logins select * from fold_logins
+    on conflict (shard, instance, id) do update
+    set pool = excluded.pool, user_id = excluded.user_id, phase = excluded.phase,
+      expires_at = excluded.expires_at, ends_at = excluded.ends_at, released_at = excluded.released_at,
+      release_reason = excluded.release_reason`;
+}
+
+function loginLine(shard: number, login: LoginRecord, instants: InstantTexts): string {
+  return (
+    `${shard}\t${copyText(login.instance)}\t${login.id}\t${copyText(login.pool)}\t${copyText(login.userId)}\t` +
+    `${login.kind}\t${login.phase}\t${copyText(login.processId || null)}\t` +
+    `${copyText(login.leaseSeconds || null)}\t${instants.of(login.expiresAtMs)}\t` +
+    `${instants.of(login.endsAtMs)}\t${instants.of(login.grantedAtMs)}\t${login.version}\t${login.index}\t` +
+    `${login.connections}\t${login.units}\t${login.unitsAdded}\t${copyText(login.transitioned)}\t` +
+    `${login.print}\t${instants.of(login.releasedAtMs)}\t${copyText(login.reason)}\n`
+  );
+}
+
+/** Most logins of a fold share their instants with the rest of their batch, so the last texts are kept. */
+class InstantTexts {
+  #ms = 0;
+  #text = '';
+
+  of(ms: number): string {
+    if (ms === 0) return '\\N';
+    if (ms !== this.#ms) {
+      this.#ms = ms;
+      this.#text = new Date(ms).toISOString();
+    }
+    return this.#text;
+  }
+}
+
+async function deleteLogins(
+  tx: TransactionSql,
+  shard: number,
+  gone: FoldChanges['loginsGone'],
+): Promise<void> {
+  await tx`
+    delete from logins
+    using unnest(${gone.map((login) => login.instance)}::text[], ${gone.map((login) => login.id)}::uuid[])
+      as gone (instance, id)
+    where logins.shard = ${shard} and logins.instance = gone.instance and logins.id = gone.id`;
+}
+
+const LINES_PER_CHUNK = 500;
+
+async function send(stream: Writable, lines: readonly string[]): Promise<void> {
+  const finished = once(stream, 'finish');
+  for (let from = 0; from < lines.length; from += LINES_PER_CHUNK) {
+    if (!stream.write(lines.slice(from, from + LINES_PER_CHUNK).join(''))) await once(stream, 'drain');
+  }
+  stream.end();
+  await finished;
+}

@@ -1,0 +1,106 @@
+/**
+ * Reading the whole table at a start: one short repeatable-read snapshot of the fold, the facts and the head
+ * (R-9). Rows of the journal after the fold are read afterwards, as always.
+ */
+
+import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres';
+import type { Instance } from '../domain/instances.ts';
+import type { InstalledKey } from '../domain/keyring.ts';
+import { copyValue, eachCopyRow } from './copy.ts';
+import type { FoldHead, LoginRecord, PoolRecord, UserRecord } from './folds.ts';
+
+/** Whoever builds a table from a snapshot; called in this order. */
+export interface SnapshotReader {
+  head(fold: FoldHead & { readonly atMs: number }): void;
+  facts(keys: readonly InstalledKey[], instances: readonly Instance[]): void;
+  /** Alive logins first, then the remembered ones from the oldest release to the newest. */
+  login(login: LoginRecord): void;
+  /** Only users whose state does not follow from their logins alone. */
+  user(user: UserRecord): void;
+  pool(pool: PoolRecord): void;
+}
+
+/** Reads a snapshot, row by row, in bounded memory. */
+export async function readSnapshot(sql: Sql, shard: number, reader: SnapshotReader): Promise<void> {
+  await sql.begin('isolation level repeatable read read only', async (tx) => {
+    const [fold] = await tx<(FoldHead & { atMs: number })[]>`
+      select version, batch, (extract(epoch from folded_at) * 1000)::float8 as "atMs"
+      from folds where shard = ${shard}`;
+    if (!fold) throw new Error(`shard ${shard} has no fold in the database`);
+    reader.head(fold);
+    const keys = await tx<{ record: InstalledKey }[]>`select record from license_keys where shard = ${shard}`;
+    const instances = await tx<{ record: Instance }[]>`select record from instances where shard = ${shard}`;
+    reader.facts(
+      keys.map((row) => row.record),
+      instances.map((row) => row.record),
+    );
+    await readLogins(tx, tx`released_at is null`, shard, reader);
+    await readLogins(tx, tx`released_at is not null order by released_at, decision_version`, shard, reader);
+    await readUsers(tx, shard, reader);
+    const pools = await tx<PoolRecord[]>`
+      select pool, units, users, connections, units_peak as "unitsPeak", users_peak as "usersPeak",
+        connections_peak as "connectionsPeak"
+      from key_pools where shard = ${shard}`;
+    for (const pool of pools) reader.pool(pool);
+  });
+}
+
+async function readUsers(tx: TransactionSql, shard: number, reader: SnapshotReader): Promise<void> {
+  const stream = await tx`
+    copy (select pool, user_id, connections, units, transitioned, connections_peak from license_users
+      where shard = ${tx.unsafe(String(shard))} and (transitioned or connections_peak <> connections))
+    to stdout`.readable();
+  await eachCopyRow(stream, (columns) => {
+    reader.user({
+      pool: copyValue(columns[0]!)!,
+      userId: copyValue(columns[1]!)!,
+      connections: Number(columns[2]),
+      units: Number(columns[3]),
+      transitioned: columns[4] === 't',
+      connectionsPeak: Number(columns[5]),
+    });
+  });
+}
+
+async function readLogins(
+  tx: TransactionSql,
+  which: PendingQuery<Row[]>,
+  shard: number,
+  reader: SnapshotReader,
+): Promise<void> {
+  const stream = await tx`
+    copy (select instance, id, pool, user_id, kind, phase, coalesce(process_id, 0), coalesce(lease_seconds, 0),
+        coalesce((extract(epoch from expires_at) * 1000)::bigint, 0),
+        coalesce((extract(epoch from ends_at) * 1000)::bigint, 0),
+        (extract(epoch from granted_at) * 1000)::bigint, decision_version, decision_index, connections, units,
+        units_added, transitioned, fingerprint,
+        coalesce((extract(epoch from released_at) * 1000)::bigint, 0), release_reason
+      from logins where shard = ${tx.unsafe(String(shard))} and ${which})
+    to stdout`.readable();
+  await eachCopyRow(stream, (columns) => reader.login(loginOf(columns)));
+}
+
+function loginOf(columns: string[]): LoginRecord {
+  return {
+    instance: copyValue(columns[0]!)!,
+    id: columns[1]!,
+    pool: copyValue(columns[2]!)!,
+    userId: copyValue(columns[3]!),
+    kind: columns[4]!,
+    phase: columns[5]!,
+    processId: Number(columns[6]),
+    leaseSeconds: Number(columns[7]),
+    expiresAtMs: Number(columns[8]),
+    endsAtMs: Number(columns[9]),
+    grantedAtMs: Number(columns[10]),
+    version: Number(columns[11]),
+    index: Number(columns[12]),
+    connections: Number(columns[13]),
+    units: Number(columns[14]),
+    unitsAdded: Number(columns[15]),
+    transitioned: columns[16] === 't',
+    print: Number(columns[17]),
+    releasedAtMs: Number(columns[18]),
+    reason: copyValue(columns[19]!),
+  };
+}

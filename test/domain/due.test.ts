@@ -1,0 +1,69 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { DueQueue } from '../../src/domain/due.ts';
+import { Login, Place, Pool } from '../../src/domain/table.ts';
+
+function makeEnding(id: string, endsAtMs: number, place = new Place('a')): Login {
+  const login = new Login(id, place, new Pool('key-1'));
+  login.endsAtMs = endsAtMs;
+  place.logins.set(id, login);
+  return login;
+}
+
+/** Takes everything that is due. */
+function drain(queue: DueQueue, nowMs: number): Login[] {
+  const taken: Login[] = [];
+  for (let login = queue.take(nowMs); login; login = queue.take(nowMs)) taken.push(login);
+  return taken;
+}
+
+describe('the queue of what ends by itself (R-14)', () => {
+  test('an empty queue is never due', () => {
+    const queue = new DueQueue();
+    expect(queue.nextMs).toBe(Number.POSITIVE_INFINITY);
+    expect(queue.next).toBeUndefined();
+    expect(queue.take(Number.MAX_SAFE_INTEGER)).toBeUndefined();
+  });
+
+  test('a login is due at its instant, not a millisecond before', () => {
+    const queue = new DueQueue();
+    const login = makeEnding('one', 1000);
+    queue.push(login);
+    expect(queue.next).toBe(login);
+    expect(queue.take(999)).toBeUndefined();
+    expect(queue.take(1000)).toBe(login);
+    expect(queue.size).toBe(0);
+  });
+
+  test('logins come out soonest first, each once, in whatever order they went in', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 200 }), (times) => {
+        const queue = new DueQueue();
+        const logins = times.map((time, index) => makeEnding(`login-${index}`, time));
+        for (const login of logins) queue.push(login);
+        const early = drain(queue, 25);
+        expect(early.every((login) => login.endsAtMs <= 25)).toBe(true);
+        const taken = [...early, ...drain(queue, 50)];
+        expect(taken.map((login) => login.endsAtMs)).toEqual([...times].sort((one, other) => one - other));
+        expect(new Set(taken).size).toBe(logins.length);
+      }),
+      { seed: 7, numRuns: 200 },
+    );
+  });
+
+  test('an entry whose login went out, moved its end, or was replaced under its ID is passed over', () => {
+    const place = new Place('a');
+    const queue = new DueQueue();
+    const [gone, moved, replaced, stays] = ['gone', 'moved', 'replaced', 'stays'].map((id) =>
+      makeEnding(id, 10, place),
+    );
+    for (const login of [gone!, moved!, replaced!, stays!]) queue.push(login);
+    place.logins.delete('gone');
+    moved!.endsAtMs = 30;
+    queue.push(moved!);
+    makeEnding('replaced', 40, place);
+    expect(drain(queue, 20)).toEqual([stays]);
+    expect(drain(queue, 30)).toEqual([moved]);
+    expect(queue.size).toBe(0);
+  });
+});

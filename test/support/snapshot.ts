@@ -1,0 +1,68 @@
+/**
+ * A table as plain data in one order, so that two tables that hold the same compare equal however they came
+ * about. Left out is what nobody can tell apart: places and pools that hold nothing and never did, and on which
+ * of his instances a user has his home.
+ */
+import { applyRow } from '../../src/domain/apply.ts';
+import type { JournalRow } from '../../src/domain/events.ts';
+import { type Login, type Place, type Pool, Table, type User } from '../../src/domain/table.ts';
+
+export type Snapshot = ReturnType<typeof snapshotOf>;
+
+/** @returns everything that a table holds; a value of JSON. */
+export function snapshotOf(table: Table) {
+  return {
+    version: table.version,
+    batch: table.batch,
+    atMs: table.atMs,
+    keys: sorted(table.keys),
+    instances: sorted(table.instances),
+    places: sorted(table.places)
+      .filter((place) => place.logins.size + place.released.size > 0 || place.units !== 0)
+      .map(placeOf),
+    pools: sorted(table.pools)
+      .filter((pool) => pool.units !== 0 || pool.connectionsPeak !== 0)
+      .map((pool) => poolOf(pool, table)),
+  };
+}
+
+function placeOf(place: Place) {
+  return {
+    instance: place.instance,
+    units: place.units,
+    emergency: place.emergency?.id ?? null,
+    logins: sorted(place.logins).map(loginOf),
+    released: sorted(place.released).map(loginOf),
+  };
+}
+
+function loginOf(login: Login) {
+  const { place, pool, user, ...plain } = login;
+  return { ...plain, instance: place.instance, pool: pool.id, user: user?.id ?? null };
+}
+
+function poolOf(pool: Pool, table: Table) {
+  const { users, ...plain } = pool;
+  return { ...plain, users: sorted(users).map((user) => userOf(user, table)) };
+}
+
+function userOf(user: User, table: Table) {
+  const { pool, home, elsewhere, ...plain } = user;
+  const places = [home, ...(elsewhere?.keys() ?? [])].filter((place) => place !== null);
+  const at = places.map((place) => [place.instance, user.connectionsAt(place), user.unitsAt(place)] as const);
+  for (const place of places) {
+    if (table.places.get(place.instance) !== place) throw new Error(`${user.id} is on a place that is gone`);
+  }
+  return { ...plain, at: at.sort(([one], [other]) => (one < other ? -1 : 1)) };
+}
+
+function sorted<Value>(map: ReadonlyMap<string, Value>): Value[] {
+  return [...map].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, value]) => value);
+}
+
+/** @returns the table that a journal comes to, from nothing, its rows read as a database gives them back. */
+export function replay(rows: readonly JournalRow[], shard = 0): Table {
+  const table = new Table(shard);
+  for (const row of JSON.parse(JSON.stringify(rows)) as JournalRow[]) applyRow(table, row);
+  return table;
+}
