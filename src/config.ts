@@ -21,6 +21,11 @@ type Draft = { -readonly [Name in keyof Settings]: ValueOf<Settings[Name]> };
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The environment of this process, for whoever reads variables that are not Lictor's own, such as `OTEL_*`. */
+export function processEnvironment(): Environment {
+  return process.env;
+}
+
 /** A configuration that cannot be used, with everything that is wrong with it. */
 export class ConfigError extends Error {
   readonly faults: readonly string[];
@@ -177,8 +182,12 @@ function editDistance(from: string, to: string): number {
  */
 export function describeConfiguration(): string {
   const rows = (Object.values(SETTINGS) as Setting<unknown>[]).map(
-    ({ variable, shown, form, words, fromFile }) =>
-      `| \`${variable}\`${fromFile ? ' ¹' : ''} | ${shown === '' ? '–' : shown.startsWith('`') ? shown : `\`${shown}\``} | ${form} | ${words} |`,
+    ({ variable, shown, form, words, fromFile }) => [
+      `\`${variable}\`${fromFile ? ' ¹' : ''}`,
+      shown === '' ? '–' : shown.startsWith('`') ? shown : `\`${shown}\``,
+      form,
+      words,
+    ],
   );
   return `# Configuration
 
@@ -186,10 +195,17 @@ Lictor is configured by environment variables. It checks all of them when it sta
 once; a variable that begins with \`LICTOR_\` and is not listed here is a fault, since it is most likely misspelt.
 An empty variable counts as not set. OpenTelemetry's own variables (\`OTEL_…\`) are obeyed as well.
 
-| variable | default | form | meaning |
-| --- | --- | --- | --- |
-${rows.join('\n')}
+${renderTable(['variable', 'default', 'form', 'meaning'], rows)}
 
 ¹ May come from a file instead: set the variable with \`_FILE\` at its end to the file's path.
 `;
+}
+
+/** A Markdown table with columns of even width, as the formatter of this project writes it. */
+function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)));
+  const render = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
+  const rule = widths.map((width) => '-'.repeat(width));
+  return [head, rule, ...rows].map(render).join('\n');
 }

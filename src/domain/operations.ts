@@ -217,7 +217,7 @@ export type Answer =
   | Problem
   | { readonly is: 'released'; readonly login: LoginView | null; readonly decision: string | null }
   | { readonly is: 'renewed'; readonly expiresAtMs: number; readonly leaseSeconds: number }
-  | { readonly is: 'alive'; readonly deadlineMs: number }
+  | { readonly is: 'alive'; readonly deadlineMs: number; readonly graceSeconds: number }
   | { readonly is: 'ended'; readonly logins: number; readonly decision: string | null }
   | {
       readonly is: 'instance';

@@ -128,10 +128,10 @@ export function decideRenewInstance(draft: Draft, operation: RenewInstance): Ans
   if (!current) return instanceNotFound(operation.name);
   const problem = refuseIncarnation(current, operation.incarnation);
   if (problem) return problem;
-  if (current.settings.graceSeconds === 0) return { is: 'alive', deadlineMs: 0 };
+  if (current.settings.graceSeconds === 0) return { is: 'alive', deadlineMs: 0, graceSeconds: 0 };
   const instance: Instance = { ...current, deadlineMs: deadline(draft, current.settings.graceSeconds) };
   draft.emit({ type: 'revived', instance, by: draft.by(operation.actor) });
-  return { is: 'alive', deadlineMs: instance.deadlineMs };
+  return { is: 'alive', deadlineMs: instance.deadlineMs, graceSeconds: instance.settings.graceSeconds };
 }
 
 /** What stands against a sign of life of an instance: a newer incarnation, or that it was reaped. */
@@ -152,7 +152,8 @@ export function decideReapInstance(draft: Draft, operation: ReapInstance): Answe
   if (!current || current.state === 'silent' || current.incarnation !== operation.incarnation)
     return { is: 'done' };
   if (current.settings.graceSeconds === 0) return { is: 'done' };
-  if (current.deadlineMs > operation.observedMs) return { is: 'alive', deadlineMs: current.deadlineMs };
+  if (current.deadlineMs > operation.observedMs)
+    return { is: 'alive', deadlineMs: current.deadlineMs, graceSeconds: current.settings.graceSeconds };
   const ended = endAll(draft, { instance: operation.name, boundOnly: true }, 'silent', operation.actor);
   const instance: Instance = { ...current, state: 'silent', deadlineMs: 0, revision: draft.nextDecision };
   draft.emit({ type: 'silenced', instance, by: draft.by(operation.actor) });

@@ -124,7 +124,8 @@ export function decideReap(draft: Draft, operation: Reap): Answer {
   const login = draft.table.places.get(operation.instance)?.logins.get(operation.id);
   // What ends by itself holds its unit until then: a lease that ran out does not cut web grace short.
   if (!login || login.leaseSeconds === 0 || login.endsAtMs > 0) return { is: 'done' };
-  if (login.expiresAtMs > operation.observedMs) return { is: 'alive', deadlineMs: login.expiresAtMs };
+  if (login.expiresAtMs > operation.observedMs)
+    return { is: 'alive', deadlineMs: login.expiresAtMs, graceSeconds: login.leaseSeconds };
   releaseLogin(draft, login, 'expired', operation.actor);
   return { is: 'ended', logins: 1, decision: null };
 }

@@ -305,13 +305,9 @@ export class Table {
   /** Gives a login's connection to a user ID. */
   connect(login: Login, userId: string, transitioned: boolean): void {
     const { pool, place } = login;
-    let user = pool.users.get(userId);
-    const created = user === undefined;
-    if (user === undefined) {
-      user = new User(userId, pool);
-      pool.users.set(userId, user);
-    }
-    const changed = user;
+    const known = pool.users.get(userId);
+    const user = known ?? new User(userId, pool);
+    if (!known) pool.users.set(userId, user);
     const before = [user.transitioned, user.connectionsPeak] as const;
     const peaks = [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] as const;
     weigh(user, -1);
@@ -324,13 +320,13 @@ export class Table {
     this.#touchUser(login, user);
     this.#undo?.push(() => {
       login.user = null;
-      weigh(changed, -1);
-      leave(changed, place);
-      [changed.transitioned, changed.connectionsPeak] = before;
-      weigh(changed, 1);
+      weigh(user, -1);
+      leave(user, place);
+      [user.transitioned, user.connectionsPeak] = before;
+      weigh(user, 1);
       pool.connections -= 1;
       [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] = peaks;
-      if (created) pool.users.delete(userId);
+      if (!known) pool.users.delete(userId);
     });
   }
 
@@ -364,12 +360,9 @@ export class Table {
   }
 
   /** Sets what of a user does not follow from his logins: the sticky transition and his peak. */
-  restoreUser(state: {
-    readonly pool: string;
-    readonly userId: string;
-    readonly transitioned: boolean;
-    readonly connectionsPeak: number;
-  }): void {
+  restoreUser(
+    state: Pick<User, 'transitioned' | 'connectionsPeak'> & { pool: string; userId: string },
+  ): void {
     const user = this.pools.get(state.pool)?.users.get(state.userId);
     if (!user) throw new DivergenceError(`user ${state.userId} of pool ${state.pool} has no login`);
     weigh(user, -1);

@@ -13,6 +13,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
   type HookHandlerDoneFunction,
+  LogController,
   type RawServerDefault,
   type RouteOptions,
 } from 'fastify';
@@ -22,7 +23,7 @@ import { shouldTrace, startRequestSpan } from '../telemetry/spans.ts';
 import { type Authenticator, forbidden } from './auth.ts';
 import { takeJsonOnly } from './body.ts';
 import { DOCS_PATH, documentApi } from './documentation.ts';
-import { createRequestIds, setHeaders } from './headers.ts';
+import { createRequestIds, setHeaders, setNavigationHeaders } from './headers.ts';
 import { createObserver, createUnroutedObserver } from './observe.ts';
 import { handleProblems } from './problems.ts';
 import { Problem } from './schemas.ts';
@@ -51,9 +52,9 @@ export type RoutePlugin = FastifyPluginCallback<Record<never, never>, RawServerD
 /** The settings of the HTTP layer. */
 export interface HttpOptions {
   readonly version: string;
-  readonly bodyLimitBytes: number;
-  /** Whose `X-Forwarded-For` is believed: nobody's, everybody's, or that of addresses and CIDR ranges. */
-  readonly trustProxy: boolean | string[];
+  readonly bodyBytesMax: number;
+  /** Addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** How long a client may take to send a whole request. */
   readonly requestTimeoutMs: number;
   /** How long an idle connection stays open; longer than a load balancer keeps it, so that it closes first. */
@@ -88,9 +89,10 @@ export function buildApp({ options, logger, authenticate, routes }: AppParts): A
     // Fastify is not given the logger: with one, it makes a child and two listeners for every request. The
     // factory below gives handlers the same logger without that; what they log names the request ID itself.
     logger: false,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: createRequestIds(),
-    bodyLimit: options.bodyLimitBytes,
-    trustProxy: options.trustProxy,
+    bodyLimit: options.bodyBytesMax,
+    trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
@@ -171,8 +173,12 @@ function enter(
   done: HookHandlerDoneFunction,
 ): boolean {
   request.startedMs = performance.now();
-  if (route.config?.page === true) reply.header('x-request-id', request.id);
-  else setHeaders(request, reply);
+  if (route.config?.page === true) {
+    reply.header('x-request-id', request.id);
+  } else {
+    setHeaders(request, reply);
+    if (route.method === 'GET') setNavigationHeaders(reply);
+  }
   const { raw } = request;
   if (shouldTrace(raw.headers.traceparent)) request.span = startSpan(route, request);
   if (!raw.url!.includes('%00')) return true;

@@ -19,7 +19,7 @@ export interface AuthenticatorOptions {
   readonly tokens: Tokens;
   readonly coordinator: Pick<Coordinator, 'countRate'>;
   /** How many requests with a token that is not valid one address may make in a minute. */
-  readonly failuresPerMinute: number;
+  readonly failuresPerMinuteMax: number;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -109,7 +109,7 @@ function fail(
   const bucket = `authentication:${addressBucket(request.ip)}`;
   options.coordinator.countRate(bucket, RATE_WINDOW_SECONDS).then(
     (count) => {
-      if (count === null || count <= options.failuresPerMinute) return done(refusal, null);
+      if (count === null || count <= options.failuresPerMinuteMax) return done(refusal, null);
       const detail = 'Too many requests with a token that is not valid came from this address.';
       done(new LicenseError('rate-limited', detail, { retryAfterSeconds: RATE_WINDOW_SECONDS }), null);
     },

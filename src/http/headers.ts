@@ -26,7 +26,7 @@ export function createRequestIds(): (request: RawRequestDefaultExpression) => st
 
 /**
  * Sets what every answer of the API has: its request's ID, that it must not be cached (grants and tokens are
- * in it), and that browsers must take it neither for a page nor for anything but what it says it is.
+ * in it), and that it is nothing but what it says it is.
  *
  * @param request - the request.
  * @param reply - its reply.
@@ -35,6 +35,15 @@ export function setHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id);
   reply.header('cache-control', 'no-store');
   reply.header('x-content-type-options', 'nosniff');
+}
+
+/**
+ * Sets what keeps a browser from treating an answer as a page. Only what a browser can navigate to needs it, so
+ * the busiest routes, which are all POST and DELETE, are spared the bytes.
+ *
+ * @param reply - the reply to a GET.
+ */
+export function setNavigationHeaders(reply: FastifyReply): void {
   reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
   reply.header('referrer-policy', 'no-referrer');
 }

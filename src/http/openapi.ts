@@ -1,15 +1,20 @@
 /**
- * Writes `openapi.yaml` out of the routes, or with `--check` says whether it is stale.
+ * Writes `openapi.yaml` out of the routes and `docs/problems.md` out of the catalogue, or with `--check` says
+ * whether they are stale.
  */
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { buildApp } from './app.ts';
+import { describeProblems } from './problem-advice.ts';
 import { listRoutes, type Services } from './routes.ts';
 
 /** Where the description is committed. */
 export const OPENAPI_FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url));
+
+/** Where the catalogue of problems is committed. */
+export const PROBLEMS_FILE = fileURLToPath(new URL('../../docs/problems.md', import.meta.url));
 
 const PACKAGE_FILE = fileURLToPath(new URL('../../package.json', import.meta.url));
 const HEADING = '# Generated from the routes by "npm run openapi"; a test fails when it is stale.\n';
@@ -24,8 +29,8 @@ export async function describeApi(): Promise<string> {
   const app = buildApp({
     options: {
       version,
-      bodyLimitBytes: 1_048_576,
-      trustProxy: false,
+      bodyBytesMax: 1_048_576,
+      trustedProxies: [],
       requestTimeoutMs: 0,
       keepAliveTimeoutMs: 0,
       docs: false,
@@ -45,16 +50,23 @@ export async function describeApi(): Promise<string> {
 }
 
 /** @returns the exit code. */
-async function main(check: boolean): Promise<number> {
-  const fresh = await describeApi();
-  if (!check) {
-    await writeFile(OPENAPI_FILE, fresh);
-    return 0;
+async function main(isCheck: boolean): Promise<number> {
+  const pages: [file: string, fresh: string][] = [
+    [OPENAPI_FILE, await describeApi()],
+    [PROBLEMS_FILE, describeProblems()],
+  ];
+  let exitCode = 0;
+  for (const [file, fresh] of pages) {
+    const committed = await readFile(file, 'utf8').catch(() => '');
+    if (committed === fresh) continue;
+    if (isCheck) {
+      process.stderr.write(`${file} is stale; run "npm run openapi".\n`);
+      exitCode = 1;
+    } else {
+      await writeFile(file, fresh);
+    }
   }
-  const committed = await readFile(OPENAPI_FILE, 'utf8').catch(() => '');
-  if (committed === fresh) return 0;
-  process.stderr.write('openapi.yaml is stale; run "npm run openapi".\n');
-  return 1;
+  return exitCode;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -2,7 +2,7 @@
  * What a caller should do about each problem: the text of `/problems/{code}` and of `docs/problems.md`.
  */
 
-import type { ProblemCode } from '../domain/errors.ts';
+import { PROBLEMS, type ProblemCode } from '../domain/errors.ts';
 
 /** One or two sentences for each code of the catalogue. */
 export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
@@ -64,3 +64,61 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'not-ready': 'Try again after `retryAfterSeconds`, or another replica; `GET /readyz` says why.',
   internal: 'This is a fault of Lictor. Report it with the request ID, under which the log has the cause.',
 };
+
+/** The members of a problem body, in the order of the page. */
+const MEMBERS: readonly (readonly [name: string, where: string, words: string])[] = [
+  ['type', 'always', '`/problems/{code}`; Lictor answers there with the entry below.'],
+  ['title', 'always', 'What the problem is; the same for every occurrence.'],
+  ['status', 'always', 'The HTTP status.'],
+  ['code', 'always', 'The stable code, by which programs should tell problems apart.'],
+  ['detail', 'always', 'What happened this time and what to do, for people. Its wording may change.'],
+  ['requestId', 'always', 'The ID under which the log has the request; also in the header `x-request-id`.'],
+  ['retryAfterSeconds', 'where waiting helps', 'When to try again; also in the header `Retry-After`.'],
+  [
+    'errors',
+    '`malformed-request`',
+    'What is wrong, each with `pointer` (a JSON Pointer into the body, `?name` for a parameter of the query, the name for one of the path) and `message`.',
+  ],
+  ['limit', '`body-too-large`, refusals', 'The limit that was met: bytes, units or connections.'],
+  ['decision', 'refusals', 'The ID of the decision in the journal.'],
+  ['rule', 'refusals', 'The rule that refused.'],
+  ['inUse', 'refusals', 'How much of the limit was in use.'],
+  ['requested', 'refusals', 'How much the login would have taken.'],
+  ['reason', '`login-released`', 'Why the login ended.'],
+  ['releasedAt', '`login-released`', 'When it ended, where that is known.'],
+  ['lost', '`login-lost`, `instance-silent`', 'Why it is no longer held.'],
+  ['heldBy', '`key-not-shareable`', 'The instance that has the key.'],
+  ['incarnation', '`incarnation-old`', 'The incarnation that is registered now.'],
+];
+
+/**
+ * Makes the page of the catalogue; `docs/problems.md` is it, and a test fails when it is stale.
+ *
+ * @returns the page in Markdown.
+ */
+export function describeProblems(): string {
+  const members = MEMBERS.map(([name, where, words]) => `| \`${name}\` | ${where} | ${words} |`);
+  const problems = Object.entries(PROBLEMS).map(
+    ([code, { status, title }]) =>
+      `| \`${code}\` | ${status} | ${title} | ${PROBLEM_ADVICE[code as ProblemCode].replaceAll('|', '\\|')} |`,
+  );
+  return `# Problems
+
+Whatever is not a success is answered as \`application/problem+json\` (RFC 9457). This page is generated from the
+catalogue by \`npm run openapi\`.
+
+## Members
+
+| member | where | meaning |
+| --- | --- | --- |
+${members.join('\n')}
+
+A member that a caller does not know should be ignored; more may come.
+
+## Codes
+
+| code | status | title | what to do |
+| --- | --- | --- | --- |
+${problems.join('\n')}
+`;
+}

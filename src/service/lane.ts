@@ -31,6 +31,7 @@ export interface LaneOptions {
   readonly policy: Policy;
   readonly logger: Logger;
   readonly batchOperationsMax: number;
+  readonly batchBytesMax: number;
   readonly queueLengthMax: number;
   /** How long an operation may wait for its answer before it gets a 503, in milliseconds. */
   readonly queueWaitMs: number;
@@ -198,6 +199,7 @@ export class Lane {
           `The database cannot be used: ${(error as Error).message}.`,
         );
         this.#options.logger.warn({ err: error }, 'The lane could not use the database and tries again.');
+        await this.#options.storage.drop();
         if (this.#status.closing) break;
         await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
       }
@@ -234,12 +236,24 @@ export class Lane {
 
   async #load(): Promise<void> {
     const fold = await this.#copy.load();
+    await this.#catchUp();
     metrics.reloaded();
     const { version, loginCount: logins } = this.table;
     this.#options.logger.info({ fold, version, logins }, 'The table is loaded.');
   }
 
+  /** Catches up with the head, if it is another than this copy's. */
   async #catchUp(): Promise<void> {
+    const { storage, clock, shard } = this.#options;
+    const sentAt = clock.mark();
+    const head = await storage.head(shard);
+    clock.sample(head.databaseNowMs, sentAt);
+    if (head.batch === this.table.batch && head.version === this.table.version) this.#behind = false;
+    else await this.#follow();
+  }
+
+  /** Applies the rows that this copy lacks. */
+  async #follow(): Promise<void> {
     this.#behind = false;
     this.#followedAt = this.#options.clock.mark();
     await this.#copy.catchUp();
@@ -262,9 +276,12 @@ export class Lane {
     const turn = await this.#takeTurn();
     let head: Head | null = null;
     try {
-      if (turn && turn.head?.batch !== this.table.batch) await this.#catchUp();
+      if (turn && turn.head?.batch !== this.table.batch) await this.#follow();
       if (!this.#copy.isLoaded) return;
-      const batch = this.#queue.take(this.#alone > 0 ? 1 : this.#options.batchOperationsMax);
+      const batch = this.#queue.take(
+        this.#alone > 0 ? 1 : this.#options.batchOperationsMax,
+        this.#options.batchBytesMax,
+      );
       if (this.#alone > 0) this.#alone -= 1;
       const { version } = this.table;
       await this.#decideAndAppend(batch);
@@ -331,7 +348,7 @@ export class Lane {
     metrics.appendConflict();
     this.#contendedUntil = clock.mark() + CONTENTION_MS;
     coordinator.announceContention(shard);
-    await this.#catchUp();
+    await this.#follow();
   }
 
   /** The append failed: its outcome is unknown, or nothing was written and it is tried again. */
@@ -371,7 +388,8 @@ export class Lane {
   /** Finds out what became of an append whose outcome is unknown, and answers its callers (R-3). */
   async #settle(unsettled: Unsettled): Promise<void> {
     const { storage, logger } = this.#options;
-    await storage.renew();
+    await storage.drop();
+    await storage.check();
     const became = await whatBecameOf(unsettled, storage);
     logger.info({ batch: unsettled.row.batch, became }, 'The unknown append is settled.');
     this.#unsettled = null;

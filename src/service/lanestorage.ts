@@ -65,7 +65,7 @@ export class LaneStorage {
   #connection(): Sql {
     this.#sql ??= this.#options.connect({
       onNotice: (notice) => {
-        if (isDoubtful(notice)) this.#doubt = notice['message'] ?? 'a warning';
+        if (isDoubtful(notice)) this.#doubt = notice.message ?? 'a warning';
       },
       onClose: () => {
         this.#checked = false;
@@ -88,13 +88,12 @@ export class LaneStorage {
     this.#checked = true;
   }
 
-  /** Gives the connection up, with whatever is still under way on it, and opens another. */
-  async renew(): Promise<void> {
+  /** Gives the connection up, with whatever is still under way on it; the next statement opens another. */
+  async drop(): Promise<void> {
     const sql = this.#sql;
     this.#sql = null;
     this.#checked = false;
     await sql?.end({ timeout: 0 });
-    await this.check();
   }
 
   async close(): Promise<void> {

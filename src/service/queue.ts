@@ -38,20 +38,21 @@ export function fail(waiting: Waiting, error: Error): void {
   waiting.reject(error);
 }
 
-/** Operations that write facts are heavier in a row than logins; this is what they count in a batch. */
-const FACT_WEIGHT = 16;
+/** What a login, a logout or a heartbeat takes in a row at most, in bytes: their fields are bounded. */
+const OPERATION_BYTES = 1_500;
 
-function weightOf(operation: Operation): number {
+/** What an operation takes in a row at most, in bytes. Facts carry whole records. */
+function bytesOf(operation: Operation): number {
   switch (operation.op) {
     case 'register':
     case 'configure':
-    case 'deregister':
+      return OPERATION_BYTES + JSON.stringify(operation.settings).length * 2;
     case 'install-key':
+      return OPERATION_BYTES + JSON.stringify(operation.key).length + (operation.file?.length ?? 0) * 2;
     case 'change-key':
-    case 'remove-key':
-      return FACT_WEIGHT;
+      return OPERATION_BYTES * 40;
     default:
-      return 1;
+      return OPERATION_BYTES;
   }
 }
 
@@ -84,16 +85,17 @@ export class LaneQueue {
   }
 
   /**
-   * Takes the next batch.
-   * @param weightMax - how heavy it may be; at least one operation is taken.
+   * Takes the next batch: at least one operation, however large it is.
+   * @param countMax - how many operations at most.
+   * @param bytesMax - how large their row may become.
    */
-  take(weightMax: number): Waiting[] {
+  take(countMax: number, bytesMax: number): Waiting[] {
     const batch: Waiting[] = [];
-    let weight = 0;
-    while (this.#from < this.#items.length) {
+    let bytes = 0;
+    while (this.#from < this.#items.length && batch.length < countMax) {
       const waiting = this.#items[this.#from]!;
-      weight += weightOf(waiting.operation);
-      if (batch.length > 0 && weight > weightMax) break;
+      bytes += bytesOf(waiting.operation);
+      if (batch.length > 0 && bytes > bytesMax) break;
       this.#from += 1;
       if (!waiting.answered) batch.push(waiting);
     }
@@ -122,7 +124,8 @@ export class LaneQueue {
   }
 
   failAll(error: () => Error): void {
-    for (const waiting of this.take(Number.POSITIVE_INFINITY)) fail(waiting, error());
+    for (const waiting of this.take(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY))
+      fail(waiting, error());
   }
 }
 

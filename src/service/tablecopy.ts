@@ -7,8 +7,11 @@ import type { JournalRow } from '../domain/events.ts';
 import { Table } from '../domain/table.ts';
 import type { LaneStorage } from './lanestorage.ts';
 
-/** Told of every row in order, once it stands, and of a table that was loaded anew (`row` null). */
-export type RowListener = (row: JournalRow | null, table: Table) => void;
+/**
+ * Told of every row in order, once it stands, and of a table that was loaded anew (`row` null).
+ * `isOwn` says whether this replica appended the row.
+ */
+export type RowListener = (row: JournalRow | null, table: Table, isOwn: boolean) => void;
 
 /** Rows read in one go when catching up. */
 const ROWS_PER_READ = 500;
@@ -54,7 +57,7 @@ export class TableCopy {
     const foldVersion = table.version;
     this.#table = table;
     this.#isLoaded = true;
-    for (const listener of this.#listeners) listener(null, table);
+    for (const listener of this.#listeners) listener(null, table, false);
     await this.catchUp();
     if (!this.#isLoaded) throw new Error('the fold in the database does not meet its journal');
     return foldVersion;
@@ -70,7 +73,7 @@ export class TableCopy {
       }
       for (const row of rows) {
         applyRow(this.#table, row);
-        this.#tell(row);
+        this.#tell(row, false);
       }
       if (rows.length < ROWS_PER_READ) return;
     }
@@ -80,10 +83,10 @@ export class TableCopy {
   advance(row: JournalRow): void {
     moveHead(this.#table, row);
     this.#table.commit();
-    this.#tell(row);
+    this.#tell(row, true);
   }
 
-  #tell(row: JournalRow): void {
-    for (const listener of this.#listeners) listener(row, this.#table);
+  #tell(row: JournalRow, isOwn: boolean): void {
+    for (const listener of this.#listeners) listener(row, this.#table, isOwn);
   }
 }

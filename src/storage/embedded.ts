@@ -73,14 +73,15 @@ export interface EmbeddedPostgres {
  */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { logger } = options;
+  // Where there is no server to start, as in the container image, that is said before anything is touched.
+  const user = findServerUser();
+  const binaries = await findPostgresBinaries(user);
   // The server's user must be able to pass through, while everything of worth inside has a mode of its own.
   await mkdir(options.directory, { recursive: true, mode: 0o755 });
   const directory = await realpath(options.directory);
   await chmod(directory, 0o755);
   const claim = await claimFolder(directory);
   try {
-    const user = findServerUser();
-    const binaries = await findPostgresBinaries(user);
     const dataDirectory = path.join(directory, 'data');
     await endOrphans(dataDirectory, logger);
     const onLine = (line: string) => logger.debug({ source: 'postgres' }, line);

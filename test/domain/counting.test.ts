@@ -59,6 +59,9 @@ describe('what a user costs', () => {
     const back = closed(connected(26), 23);
     expect(unitsOf(back)).toBe(3);
     expect(unitsOf(withConnection(back, CONNECTIONS_PER_UNIT_MAX))).toBe(4);
+    const one = closed(connected(26), 25);
+    expect(unitsOf(one)).toBe(1);
+    expect(unitsOf(withConnection(one, CONNECTIONS_PER_UNIT_MAX))).toBe(2);
   });
 
   test.each([1, 2, 12])('a key may let one unit serve %i connections', (most) => {

@@ -13,7 +13,7 @@ import {
   type World,
   world,
 } from '../support/make.ts';
-import { snapshotOf } from '../support/snapshot.ts';
+import { contentOf } from '../support/snapshot.ts';
 
 const TWO = [{ name: 'a' }, { name: 'b' }];
 
@@ -40,7 +40,7 @@ describe('the counting rule at work: 25 connections, the 26th, and back', () => 
     const lictor = world({ keys: [makeKey({ units: 30 })] });
     lictor.logins(25);
     for (let n = 0; n < 9; n += 1) lictor.login({ claims: { user: `other-${n}` } });
-    const { version: _, batch: __, atMs: ___, ...before } = snapshotOf(lictor.table);
+    const before = contentOf(lictor.table);
     const refusal = lictor.refuse();
     expect(refusal).toMatchObject({
       code: 'units-exhausted',
@@ -52,7 +52,7 @@ describe('the counting rule at work: 25 connections, the 26th, and back', () => 
     expect(refusal.detail).toBe(
       'Connection 26 of user "alice" makes every connection cost a unit; 25 more are needed and 20 of 30 are free. Close connections of this user, or free units.',
     );
-    expect(snapshotOf(lictor.table)).toMatchObject(before);
+    expect(contentOf(lictor.table)).toEqual(before);
   });
 
   test('with exactly 25 units free the 26th is granted', () => {
@@ -122,6 +122,18 @@ describe('enforced units', () => {
     expect(lictor.refuse({ claims: { user: 'carol' } }).limit).toBe(2);
   });
 
+  test('a known user gets in though the key has come to enforce fewer units than are in use (trap 3)', () => {
+    const lictor = world();
+    lictor.login({ claims: { user: 'alice' } });
+    lictor.login({ claims: { user: 'bob' } });
+    const { draft } = lictor.draft([]);
+    const key = { ...lictor.table.keys.get('key-1')!, unitsEnforced: 1 };
+    draft.emit({ type: 'key-changed', key, by: draft.by('tester') });
+    lictor.commit(draft);
+    expect(lictor.login({ claims: { user: 'bob' } })).toMatchObject({ connections: 2, unitsAdded: 0 });
+    expect(lictor.refuse({ claims: { user: 'carol' } })).toMatchObject({ limit: 1, inUse: 2 });
+  });
+
   test('the refusal says when the first unit is sure to come back', () => {
     const lictor = world({ keys: [makeKey({ units: 1 })] });
     lictor.login({ claims: { kind: 'request' } });
@@ -158,6 +170,15 @@ describe('limits of an instance (notes 2.2)', () => {
     lictor.logins(3);
     expect(lictor.refuse()).toMatchObject({ rule: 'unit-limit', limit: 3, inUse: 1, requested: 3 });
     expect(lictor.units()).toBe(1);
+  });
+
+  test('a trade into a transition is held against the unit limit with what it gives back', () => {
+    const lictor = world({ keys: [makeKey({ connectionsPerUnitMax: 2 })], settings: { unitLimit: 3 } });
+    lictor.logins(2);
+    const bob = lictor.login({ claims: { user: 'bob' } });
+    const traded = granted(lictor.ask(makeIdentify({ id: bob.id })));
+    expect(traded).toMatchObject({ connections: 3, units: 3, unitsAdded: 1 });
+    expect(lictor.unitsAt('a')).toBe(3);
   });
 
   test('a trade within the unit limit is possible when the limit is reached', () => {
@@ -240,7 +261,9 @@ describe('a key that cannot be used (F-24, trap 18)', () => {
   });
 
   test('a key that ends with people inside refuses everybody new; who is in may go on and out', () => {
-    const lictor = world({ keys: [makeKey({ expirationDate: '2030-01-01', validThroughMs: START_MS + 999 })] });
+    const lictor = world({
+      keys: [makeKey({ expirationDate: '2030-01-01', validThroughMs: START_MS + 999 })],
+    });
     const [inside, other] = lictor.logins(2);
     lictor.wait(1_000);
     for (const user of ['alice', 'bob']) expect(lictor.refuse({ claims: { user } }).code).toBe('key-expired');

@@ -123,7 +123,13 @@ describe.each(FORMS)('identity in the form $identityForm (notes 4.1)', (settings
 
   test('an explicit ID goes before parent, user name, session and address (F-43)', () => {
     const licensing = { ...settings, usernameLicensing: true };
-    const claims = { kind: 'web', user: 'x', username: 'y', webSession: 's', clientAddress: ADDRESS } as const;
+    const claims = {
+      kind: 'web',
+      user: 'x',
+      username: 'y',
+      webSession: 's',
+      clientAddress: ADDRESS,
+    } as const;
     expect(who(claims, licensing, 'parent')).toEqual(user(settings === NAME ? 'x' : `x@${ADDRESS}`));
   });
 });

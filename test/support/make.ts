@@ -12,7 +12,6 @@ import {
   type Instance,
   type InstanceSettings,
 } from '../../src/domain/instances.ts';
-import type { InstalledKey } from '../../src/domain/keyring.ts';
 import { EVALUATION_KEY, type LicenseKey } from '../../src/domain/keys.ts';
 import type {
   Answer,

@@ -26,6 +26,12 @@ export function snapshotOf(table: Table) {
   };
 }
 
+/** @returns what a table holds, wherever its head is: what a refusal must leave as it was. */
+export function contentOf(table: Table) {
+  const { version: _version, batch: _batch, atMs: _atMs, ...content } = snapshotOf(table);
+  return content;
+}
+
 function placeOf(place: Place) {
   return {
     instance: place.instance,

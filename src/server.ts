@@ -1,0 +1,342 @@
+/**
+ * The composition root: builds everything out of the configuration, listens, and closes in order. Wiring is
+ * here and nowhere else.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import type { Sql } from 'postgres';
+import type { Config } from './config.ts';
+import type { Coordinator } from './coordination/coordinator.ts';
+import { createMemoryCoordinator } from './coordination/memory.ts';
+import { createRedisCoordinator } from './coordination/redis.ts';
+import { buildApp } from './http/app.ts';
+import { createAuthenticator } from './http/auth.ts';
+import { listRoutes } from './http/routes.ts';
+import { DatabaseClock } from './service/clock.ts';
+import { Fold } from './service/fold.ts';
+import { Heartbeats } from './service/heartbeats.ts';
+import { Instances } from './service/instances.ts';
+import { Journal } from './service/journal.ts';
+import { Keys } from './service/keys.ts';
+import { Lane } from './service/lane.ts';
+import { LaneStorage } from './service/lanestorage.ts';
+import { Leadership } from './service/leadership.ts';
+import { Logins } from './service/logins.ts';
+import { Partitions } from './service/partitions.ts';
+import { createReadiness, gaugesOf } from './service/readiness.ts';
+import { Reaping } from './service/reaping.ts';
+import { Releases } from './service/releases.ts';
+import { Serving } from './service/serving.ts';
+import { tallyRow } from './service/tally.ts';
+import { createTokens } from './service/tokens.ts';
+import { Usage } from './service/usage.ts';
+import { checkDurability, connectDatabase, connectLaneDatabase } from './storage/database.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './storage/embedded.ts';
+import { migrate } from './storage/migrations.ts';
+import { metrics } from './telemetry/metrics.ts';
+import type { Telemetry } from './telemetry.ts';
+
+/** One shard to start with; keys can be spread over more without a new design. */
+const SHARD = 0;
+/** How long a client may take to send a whole request, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than load balancers keep idle connections, so that they close first, in milliseconds. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** How long an append may go unanswered before its connection is given up, in milliseconds. */
+const APPEND_TIMEOUT_MS = 10_000;
+
+/** What a server is started with. */
+export interface ServerParts {
+  readonly config: Config;
+  readonly version: string;
+  /** The replica's ID. */
+  readonly replica: string;
+  /** The administrator's token that is always valid, or null. */
+  readonly adminToken: string | null;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  /** Where it listens, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** The lane, for what the entry does before it says that it is ready. */
+  readonly lane: Lane;
+  readonly embedded: boolean;
+  /** Settles with the reason when it cannot go on. */
+  readonly failed: Promise<Error>;
+  /** Stops accepting, finishes batches, releases what it holds and closes, in that order. */
+  close(): Promise<void>;
+}
+
+/** Things to close, in the reverse of the order in which they were opened. */
+class Closers {
+  readonly #closers: (readonly [name: string, close: () => Promise<unknown>])[] = [];
+  readonly #logger: Logger;
+  readonly #timeoutMs: number;
+
+  constructor(logger: Logger, timeoutMs: number) {
+    this.#logger = logger;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  add(name: string, close: () => Promise<unknown>): void {
+    this.#closers.push([name, close]);
+  }
+
+  /** Closes everything; what fails or takes too long is said and passed over. */
+  async close(): Promise<void> {
+    for (const [name, close] of this.#closers.splice(0).reverse()) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`${name} did not close in time`)), this.#timeoutMs);
+      });
+      await Promise.race([close(), late]).catch((error) =>
+        this.#logger.warn({ err: error }, 'Something did not close in good order.'),
+      );
+      clearTimeout(timer);
+    }
+  }
+}
+
+/**
+ * Starts a server. It listens as soon as its parts are built; readiness says when it serves.
+ * @throws whatever keeps it from starting, in words; everything opened until then is closed again.
+ */
+export async function startServer(parts: ServerParts): Promise<RunningServer> {
+  const closers = new Closers(parts.logger, parts.config.shutdownTimeoutMs);
+  try {
+    return await openServer(parts, closers);
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+async function openServer(parts: ServerParts, closers: Closers): Promise<RunningServer> {
+  const { config, logger } = parts;
+  const embedded = await openEmbedded(config, logger, closers);
+  const databaseUrl = embedded?.url ?? config.databaseUrl!;
+  const clock = new DatabaseClock();
+  const sql = await openDatabase(databaseUrl, config, logger, closers);
+  const coordinator = await openCoordinator(config, clock, logger);
+  closers.add('coordination', () => coordinator.close());
+  const serving = new Serving({
+    sql: connect(databaseUrl, 'lictor serving', logger),
+    alone: coordinator.kind === 'memory',
+    logger,
+  });
+  closers.add('claim to serve', () => serving.close());
+  await serving.start();
+  const lane = openLane(parts, databaseUrl, coordinator, clock, closers);
+  const work = openLeaderWork(
+    parts,
+    {
+      sql,
+      foldSql: connect(databaseUrl, 'lictor fold', logger),
+      lane: lane.lane,
+      coordinator,
+      clock,
+      serving,
+    },
+    closers,
+  );
+  const heartbeats = new Heartbeats({ lane: lane.lane, coordinator, clock });
+  const health = createReadiness({
+    ...lane,
+    coordinator,
+    serving,
+    leadership: work.leadership,
+    replica: parts.replica,
+  });
+  metrics.observe(gaugesOf(lane.lane, work.leadership, coordinator));
+  const tokens = createTokens({ sql, adminToken: parts.adminToken, cacheMs: config.tokenCacheMs, logger });
+  closers.add('tokens', () => tokens.close());
+  const shared = { lane: lane.lane, sql, clock, shard: SHARD };
+  const keyConditions = {
+    trusted: config.trustedKeys,
+    revoked: config.revokedKeys,
+    allowUnverified: config.allowUnverifiedKeys,
+    timeZone: config.timeZone,
+  };
+  const routes = listRoutes({
+    tokens,
+    health,
+    telemetry: parts.telemetry,
+    metricsPublic: true,
+    logins: new Logins({ lane: lane.lane, heartbeats, sql, shard: SHARD }),
+    heartbeats,
+    keys: new Keys({ ...shared, ...keyConditions }),
+    instances: new Instances({ ...shared, revoked: config.revokedKeys, graceSeconds: config.instanceGraceSeconds }),
+    usage: new Usage(shared),
+    journal: new Journal(shared),
+    releases: new Releases(shared),
+  });
+  const app = buildApp({
+    options: {
+      version: parts.version,
+      bodyBytesMax: config.bodyBytesMax,
+      trustedProxies: [...config.trustedProxies],
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      keepAliveTimeoutMs: KEEP_ALIVE_TIMEOUT_MS,
+      docs: true,
+    },
+    logger,
+    authenticate: createAuthenticator({
+      tokens,
+      coordinator,
+      failuresPerMinuteMax: config.authFailuresPerMinuteMax,
+    }),
+    routes,
+  });
+  closers.add('HTTP', () => app.close());
+  lane.lane.start();
+  const url = await app.listen({ host: config.host, port: config.port });
+  return {
+    url,
+    lane: lane.lane,
+    embedded: embedded !== null,
+    failed: embedded
+      ? embedded.exited.then(() => new Error('The embedded Postgres ended.'))
+      : new Promise(() => {}),
+    close: () => closers.close(),
+  };
+}
+
+async function openEmbedded(
+  config: Config,
+  logger: Logger,
+  closers: Closers,
+): Promise<EmbeddedPostgres | null> {
+  if (config.databaseUrl !== null) return null;
+  const directory = path.join(config.dataDirectory, 'postgres');
+  const embedded = await startEmbeddedPostgres({ directory, logger });
+  closers.add('embedded Postgres', () => embedded.stop());
+  return embedded;
+}
+
+/** A handle with one connection, for work that must not wait for others. */
+function connect(url: string, applicationName: string, logger: Logger): Sql {
+  return connectDatabase({ url, connectionsMax: 1, logger, applicationName });
+}
+
+async function openDatabase(url: string, config: Config, logger: Logger, closers: Closers): Promise<Sql> {
+  const sql = connectDatabase({
+    url,
+    connectionsMax: config.databaseConnectionsMax,
+    logger,
+    applicationName: 'lictor',
+  });
+  closers.add('database', () => sql.end({ timeout: 2 }));
+  await migrate(sql, { logger });
+  return sql;
+}
+
+async function openCoordinator(config: Config, clock: DatabaseClock, logger: Logger): Promise<Coordinator> {
+  if (config.redisUrl === null && config.redisSentinels.length === 0) {
+    return createMemoryCoordinator({ now: () => clock.nowMs() });
+  }
+  const tls = config.redisCaFile === null ? {} : { tls: { ca: await readFile(config.redisCaFile, 'utf8') } };
+  const common = { prefix: config.redisPrefix, commandTimeoutMs: config.redisTimeoutMs, logger, ...tls };
+  if (config.redisUrl !== null) return createRedisCoordinator({ url: config.redisUrl, ...common });
+  return createRedisCoordinator({
+    ...common,
+    sentinels: config.redisSentinels,
+    name: config.redisSentinelName!,
+    ...(config.redisUsername === null ? {} : { username: config.redisUsername }),
+    ...(config.redisPassword === null ? {} : { password: config.redisPassword }),
+    ...(config.redisSentinelPassword === null ? {} : { sentinelPassword: config.redisSentinelPassword }),
+  });
+}
+
+function openLane(
+  { config, logger }: ServerParts,
+  url: string,
+  coordinator: Coordinator,
+  clock: DatabaseClock,
+  closers: Closers,
+): { lane: Lane; storage: LaneStorage } {
+  const storage = new LaneStorage({
+    connect: (listeners) =>
+      connectLaneDatabase({ url, logger, applicationName: 'lictor lane', ...listeners }),
+    checkDurability,
+    allowUnsafeDurability: config.allowUnsafeDurability,
+    appendTimeoutMs: APPEND_TIMEOUT_MS,
+  });
+  closers.add('lane storage', () => storage.close());
+  const lane = new Lane({
+    shard: SHARD,
+    storage,
+    coordinator,
+    clock,
+    policy: { revokedKeys: config.revokedKeys, evaluation: config.evaluation },
+    logger,
+    batchOperationsMax: config.batchOperationsMax,
+    batchBytesMax: config.batchBytesMax,
+    queueLengthMax: config.queueLengthMax,
+    queueWaitMs: config.queueWaitMs,
+    headPollMs: config.headPollMs,
+  });
+  lane.onRow((row, _table, isOwn) => {
+    if (row !== null && isOwn) tallyRow(row);
+  });
+  closers.add('lane', () => lane.close());
+  return { lane, storage };
+}
+
+/** What the work of the leader needs. */
+interface LeaderParts {
+  readonly sql: Sql;
+  readonly foldSql: Sql;
+  readonly lane: Lane;
+  readonly coordinator: Coordinator;
+  readonly clock: DatabaseClock;
+  readonly serving: Serving;
+}
+
+/** Starts the work that must be done once: leadership, and what depends on it. */
+function openLeaderWork(
+  { config, logger, replica }: ServerParts,
+  { sql, foldSql, lane, coordinator, clock, serving }: LeaderParts,
+  closers: Closers,
+): { leadership: Leadership } {
+  closers.add('fold database', () => foldSql.end({ timeout: 2 }));
+  const leadership = new Leadership({
+    shard: SHARD,
+    sql,
+    holder: replica,
+    leaseMs: config.leaderLeaseMs,
+    renewMs: config.leaderRenewMs,
+    mayLead: () => serving.held,
+    logger,
+  });
+  closers.add('leadership', () => leadership.close());
+  const shared = { shard: SHARD, lane, leadership, logger };
+  const fold = new Fold({ ...shared, sql: foldSql, intervalMs: config.foldIntervalMs });
+  const partitions = new Partitions({ ...shared, sql, clock, keepDays: config.journalKeepDays });
+  const reaping = new Reaping({
+    ...shared,
+    sql,
+    coordinator,
+    clock,
+    intervalMs: config.reapIntervalMs,
+    marginMs: config.reapMarginMs,
+  });
+  closers.add('fold', () => fold.close());
+  closers.add('partitions', () => partitions.close());
+  closers.add('reaping', () => reaping.close());
+  leadership.start();
+  fold.start();
+  partitions.start();
+  reaping.start();
+  return { leadership };
+}
+
+/** @returns an ID for a replica: the host's name, which people know, and something that no other life of it has. */
+export function makeReplicaId(hostname: string): string {
+  return `${hostname.slice(0, 60)}-${randomUUID().slice(0, 8)}`;
+}

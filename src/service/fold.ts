@@ -1,0 +1,175 @@
+/**
+ * The fold: the leader writes what changed since the fold's version into the distributed table in Postgres,
+ * as absolute values of the version it moves to (R-9). An append never waits for it.
+ */
+
+import type { Sql } from 'postgres';
+import { unitsOf } from '../domain/counting.ts';
+import type { Login, Table, Touched } from '../domain/table.ts';
+import type { Logger } from '../storage/database.ts';
+import { type FoldChanges, type FoldHead, type LoginRecord, readFold, writeFold } from '../storage/folds.ts';
+import { metrics } from '../telemetry/metrics.ts';
+import type { Lane } from './lane.ts';
+import type { Leadership } from './leadership.ts';
+import { every, type Repeating } from './repeating.ts';
+import { TouchLog } from './touches.ts';
+
+export interface FoldOptions {
+  readonly shard: number;
+  readonly sql: Sql;
+  readonly lane: Lane;
+  readonly leadership: Leadership;
+  readonly logger: Logger;
+  readonly intervalMs: number;
+}
+
+/** How often a replica that does not lead looks at what the leader has folded, in milliseconds. */
+const FOLLOW_INTERVAL_MS = 1_000;
+
+export class Fold {
+  readonly #options: FoldOptions;
+  readonly #log = new TouchLog();
+  #repeating: Repeating | null = null;
+  #lastLookMs = 0;
+  #foldedAtMs = 0;
+
+  constructor(options: FoldOptions) {
+    this.#options = options;
+    options.lane.onRow((row, table) => {
+      if (row === null) table.touched = this.#log.reset();
+    });
+  }
+
+  start(): void {
+    const { intervalMs, logger } = this.#options;
+    this.#repeating = every(
+      intervalMs,
+      () => this.#tick(),
+      (error) => logger.warn({ err: error }, 'The fold could not be written and is tried again.'),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#repeating?.close();
+  }
+
+  async #tick(): Promise<void> {
+    const { leadership, lane } = this.#options;
+    if (lane.status.state !== 'serving') return;
+    if (leadership.leads) await this.#fold();
+    else await this.#follow();
+  }
+
+  /** Forgets what another replica has folded. */
+  async #follow(): Promise<void> {
+    const now = Date.now();
+    if (now - this.#lastLookMs < FOLLOW_INTERVAL_MS) return;
+    this.#lastLookMs = now;
+    const { sql, shard, lane } = this.#options;
+    const fold = await readFold(sql, shard);
+    await lane.read((table) => {
+      table.touched = this.#log.close(table.version);
+    }, false);
+    this.#log.dropThrough(fold.version);
+  }
+
+  /** Moves the fold up to the table as it is now. */
+  async #fold(): Promise<void> {
+    const { sql, shard, lane, leadership } = this.#options;
+    const from = await readFold(sql, shard);
+    const captured = await lane.read((table) => this.#capture(table, from), false);
+    if (captured === null) return;
+    const { to, changes } = captured;
+    const done = await writeFold(sql, shard, leadership.token, from, to, changes);
+    if (!done) return;
+    this.#log.dropThrough(to.version);
+    this.#foldedAtMs = to.atMs;
+  }
+
+  #capture(table: Table, from: FoldHead): { to: FoldHead & { atMs: number }; changes: FoldChanges } | null {
+    const rows = table.version - from.version;
+    metrics.foldLag(Math.max(0, rows), rows > 0 ? Math.max(0, table.atMs - this.#foldedAtMs) : 0);
+    table.touched = this.#log.close(table.version);
+    this.#log.dropThrough(from.version);
+    if (rows <= 0) return null;
+    const to = { version: table.version, batch: table.batch, atMs: table.atMs };
+    return { to, changes: changesOf(table, this.#log.collect()) };
+  }
+}
+
+/** Reads the absolute values of everything that was touched, as the table is. */
+export function changesOf(table: Table, touched: Touched): FoldChanges {
+  const changes = {
+    pools: [] as FoldChanges['pools'][number][],
+    poolsGone: [] as string[],
+    users: [] as FoldChanges['users'][number][],
+    usersGone: [] as FoldChanges['usersGone'][number][],
+    logins: [] as LoginRecord[],
+    loginsGone: [] as FoldChanges['loginsGone'][number][],
+  };
+  for (const { id } of touched.pools) {
+    const pool = table.pools.get(id);
+    if (!pool) changes.poolsGone.push(id);
+    else {
+      const { units, connections, unitsPeak, usersPeak, connectionsPeak } = pool;
+      changes.pools.push({
+        pool: id,
+        units,
+        users: pool.users.size,
+        connections,
+        unitsPeak,
+        usersPeak,
+        connectionsPeak,
+      });
+    }
+  }
+  for (const touchedUser of touched.users) {
+    const pool = touchedUser.pool.id;
+    const user = table.pools.get(pool)?.users.get(touchedUser.id);
+    if (!user) changes.usersGone.push({ pool, userId: touchedUser.id });
+    // A user who went and came back is two objects; the present one is among the touched as well.
+    else if (user === touchedUser) {
+      const { connections, transitioned, connectionsPeak } = user;
+      changes.users.push({
+        pool,
+        userId: user.id,
+        connections,
+        units: unitsOf(user),
+        transitioned,
+        connectionsPeak,
+      });
+    }
+  }
+  for (const login of touched.logins) {
+    const place = table.places.get(login.place.instance);
+    const present = place?.logins.get(login.id) ?? place?.released.get(login.id);
+    if (!present) changes.loginsGone.push({ instance: login.place.instance, id: login.id });
+    else if (present === login) changes.logins.push(recordOf(login));
+  }
+  return changes;
+}
+
+function recordOf(login: Login): LoginRecord {
+  return {
+    instance: login.place.instance,
+    id: login.id,
+    pool: login.pool.id,
+    userId: login.user?.id ?? null,
+    kind: login.kind,
+    phase: login.phase,
+    processId: login.processId,
+    leaseSeconds: login.leaseSeconds,
+    expiresAtMs: login.expiresAtMs,
+    endsAtMs: login.endsAtMs,
+    grantedAtMs: login.grantedAtMs,
+    version: login.version,
+    index: login.index,
+    connections: login.connections,
+    units: login.units,
+    unitsAdded: login.unitsAdded,
+    transitioned: login.transitioned,
+    print: login.print,
+    releasedAtMs: login.releasedAtMs,
+    reason: login.reason,
+  };
+}

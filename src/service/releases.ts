@@ -1,0 +1,125 @@
+/**
+ * Forced releases: an administrator or operator ends logins that are not his, and says why.
+ */
+
+import { endedLogins } from '../domain/apply.ts';
+import { LicenseError } from '../domain/errors.ts';
+import { keyNotFound } from '../domain/keyring.ts';
+import { instanceNotFound } from '../domain/logins.ts';
+import type { Answer } from '../domain/operations.ts';
+import type { Login, Table } from '../domain/table.ts';
+import type { Heartbeats } from './heartbeats.ts';
+import type { Lane } from './lane.ts';
+
+/** What is to be released: one login, everything of an instance, or everything of a user under a key. */
+export type ReleaseTarget =
+  | { readonly instance: string; readonly login: string }
+  | { readonly instance: string }
+  | { readonly key: string; readonly user: string };
+
+/** What the releases need. */
+export interface ReleasesOptions {
+  readonly lane: Pick<Lane, 'submit' | 'read'>;
+  readonly heartbeats: Pick<Heartbeats, 'forgetLogin'>;
+}
+
+/** A leased login by its names in the coordination store. */
+export interface LeasedLogin {
+  readonly instance: string;
+  readonly id: string;
+}
+
+/** Ends others' logins. */
+export class Releases {
+  readonly #options: ReleasesOptions;
+
+  constructor(options: ReleasesOptions) {
+    this.#options = options;
+  }
+
+  /** The key that an instance is registered with; undefined when there is no such instance. */
+  keyOf(name: string): Promise<string | null | undefined> {
+    return this.#options.lane.read((table) => table.instances.get(name)?.key);
+  }
+
+  /**
+   * Releases what is named, at once: no unit lingers.
+   *
+   * @param target - what to release.
+   * @param note - why, for the journal.
+   * @param actor - who does it.
+   * @returns how many logins ended, and the decision; null when there was nothing to end.
+   * @throws LicenseError `key-not-found`, `instance-not-found` or `login-not-found`.
+   */
+  async release(
+    target: ReleaseTarget,
+    note: string,
+    actor: string,
+  ): Promise<{ readonly released: number; readonly decision: string | null } | Answer> {
+    const { lane, heartbeats } = this.#options;
+    const { isHeld, leased } = await lane.read((table) => lookFor(table, target));
+    if (!isHeld) return { released: 0, decision: null };
+    const answer = await this.#submit(target, note, actor);
+    if (answer.is !== 'released' && answer.is !== 'ended') return answer;
+    await forgetAll(heartbeats, leased);
+    const released = answer.is === 'ended' ? answer.logins : Number(answer.login !== null);
+    return { released, decision: released === 0 ? null : answer.decision };
+  }
+
+  #submit(target: ReleaseTarget, note: string, actor: string): Promise<Answer> {
+    const { lane } = this.#options;
+    if ('key' in target) {
+      return lane.submit({ op: 'release-user', pool: target.key, user: target.user, note, actor });
+    }
+    const { instance } = target;
+    if (!('login' in target)) return lane.submit({ op: 'release-instance', instance, note, actor });
+    return lane.submit({ op: 'logout', instance, id: target.login, reason: 'forced', note, actor });
+  }
+}
+
+/**
+ * The leased ones among logins.
+ *
+ * @param logins - of a table, while it is read.
+ */
+export function leasedOf(logins: Iterable<Login>): LeasedLogin[] {
+  const leased: LeasedLogin[] = [];
+  for (const { id, place, leaseSeconds } of logins) {
+    if (leaseSeconds > 0) leased.push({ instance: place.instance, id });
+  }
+  return leased;
+}
+
+/** Lets the coordination store forget logins, so that no replica renews by it what the journal has ended. */
+export async function forgetAll(
+  heartbeats: Pick<Heartbeats, 'forgetLogin'>,
+  leased: readonly LeasedLogin[],
+): Promise<void> {
+  await Promise.all(leased.map(({ instance, id }) => heartbeats.forgetLogin(instance, id)));
+}
+
+/** A login that is not in must not be released: that would only remember its ID as one never to be granted. */
+function lookFor(table: Table, target: ReleaseTarget): { isHeld: boolean; leased: LeasedLogin[] } {
+  if ('key' in target) {
+    if (!table.keys.has(target.key) && !table.pools.has(target.key)) {
+      throw new LicenseError('key-not-found', keyNotFound(target.key).detail);
+    }
+    const logins = endedLogins(table, { pool: target.key, user: target.user });
+    return { isHeld: logins.length > 0, leased: leasedOf(logins) };
+  }
+  const place = table.places.get(target.instance);
+  if (!table.instances.has(target.instance) && !place) {
+    throw new LicenseError('instance-not-found', instanceNotFound(target.instance).detail);
+  }
+  if (!('login' in target)) {
+    const logins = endedLogins(table, { instance: target.instance });
+    return { isHeld: logins.length > 0, leased: leasedOf(logins) };
+  }
+  const login = place?.logins.get(target.login);
+  if (login) return { isHeld: true, leased: leasedOf([login]) };
+  if (place?.released.has(target.login)) return { isHeld: false, leased: [] };
+  throw new LicenseError(
+    'login-not-found',
+    `The instance "${target.instance}" has no login ${target.login}, and nothing is remembered of one.`,
+  );
+}

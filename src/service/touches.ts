@@ -1,0 +1,63 @@
+/**
+ * What has changed in a replica's copy and is not folded yet. Every replica keeps it, so that whichever leads
+ * next can go on folding at once; what the leader has folded meanwhile is dropped.
+ */
+
+import { Touched } from '../domain/table.ts';
+
+/** Changes up to a version. */
+interface Segment {
+  readonly throughVersion: number;
+  readonly touched: Touched;
+}
+
+export class TouchLog {
+  #segments: Segment[] = [];
+  #current = new Touched();
+
+  /** Where the table notes its changes now. */
+  get current(): Touched {
+    return this.#current;
+  }
+
+  /** Begins anew, with a table that was loaded. */
+  reset(): Touched {
+    this.#segments = [];
+    this.#current = new Touched();
+    return this.#current;
+  }
+
+  /**
+   * Closes the current segment.
+   * @param version - the table's; everything noted so far belongs to it or to versions before.
+   * @returns where the table notes its changes from now on.
+   */
+  close(version: number): Touched {
+    if (!isEmpty(this.#current)) {
+      this.#segments.push({ throughVersion: version, touched: this.#current });
+      this.#current = new Touched();
+    }
+    return this.#current;
+  }
+
+  /** Drops what is folded. */
+  dropThrough(version: number): void {
+    this.#segments = this.#segments.filter((segment) => segment.throughVersion > version);
+  }
+
+  /** Everything that is noted in closed segments, each thing once. */
+  collect(): Touched {
+    if (this.#segments.length === 1) return this.#segments[0]!.touched;
+    const all = new Touched();
+    for (const { touched } of this.#segments) {
+      for (const login of touched.logins) all.logins.add(login);
+      for (const user of touched.users) all.users.add(user);
+      for (const pool of touched.pools) all.pools.add(pool);
+    }
+    return all;
+  }
+}
+
+function isEmpty(touched: Touched): boolean {
+  return touched.logins.size === 0 && touched.users.size === 0 && touched.pools.size === 0;
+}

@@ -1,0 +1,286 @@
+/**
+ * Who uses what: counts per key, per instance and per user, from a replica's copy that has caught up (R-15).
+ */
+
+import { type Principal, permits } from '../domain/access.ts';
+import { unitsOf } from '../domain/counting.ts';
+import { LicenseError } from '../domain/errors.ts';
+import { defaultPoolOf } from '../domain/instances.ts';
+import { keyNotFound } from '../domain/keyring.ts';
+import type { Phase, Place, Pool, Table, User } from '../domain/table.ts';
+import type { DatabaseClock } from './clock.ts';
+import { type Holdings, holdingsOf } from './instances.ts';
+import { type AsOf, byCodeUnits } from './keys.ts';
+import type { Lane } from './lane.ts';
+import { leastOf } from './selection.ts';
+
+/** Logins by what they are doing. */
+export type LoginsByPhase = Readonly<Record<Phase, number>>;
+
+/** What is in use of a pool: of a key, or of an instance that has no usable key. */
+export interface PoolCounts {
+  readonly pool: string;
+  /** The key; null for the default licence of an instance. */
+  readonly key: string | null;
+  /** The instance whose default licence it is; null for a key. */
+  readonly instance: string | null;
+  readonly unitsAuthorised: number;
+  readonly unitsEnforced: number;
+  readonly unitsInUse: number;
+  /** Units that could still be granted; never below 0. */
+  readonly unitsFree: number;
+  /** Distinct users, each of whom may cost several units (trap 13). */
+  readonly users: number;
+  readonly connections: number;
+  readonly unitsPeak: number;
+  readonly usersPeak: number;
+  readonly connectionsPeak: number;
+  readonly logins: LoginsByPhase;
+}
+
+/** What is in use on an instance. */
+export interface InstanceUsage extends Holdings {
+  readonly instance: string;
+  readonly key: string | null;
+  readonly state: 'active' | 'silent';
+}
+
+/** One user on one instance. */
+export interface UserPlace {
+  readonly instance: string;
+  readonly connections: number;
+  /** The units of the user that this row accounts for; the rows of a user come to his units. */
+  readonly units: number;
+  /** Whether his unit is already counted on another row (`shr`). */
+  readonly isShared: boolean;
+}
+
+/** What a user ID costs. */
+export interface UserUsage {
+  readonly pool: string;
+  readonly key: string | null;
+  readonly userId: string;
+  readonly connections: number;
+  /** Most connections at one time since he last had none; not a limit (trap 12). */
+  readonly connectionsPeak: number;
+  readonly units: number;
+  readonly isTransitioned: boolean;
+  /** Only instances that the asker may see. */
+  readonly places: readonly UserPlace[];
+}
+
+/** One page of a report. */
+export interface UsagePage<Item> {
+  readonly items: Item[];
+  readonly hasMore: boolean;
+  readonly asOf: AsOf;
+}
+
+/** What the usage reports need. */
+export interface UsageOptions {
+  readonly lane: Pick<Lane, 'read'>;
+  readonly clock: Pick<DatabaseClock, 'nowMs'>;
+}
+
+/** Reports what is in use, as far as the asker may see. */
+export class Usage {
+  readonly #options: UsageOptions;
+
+  constructor(options: UsageOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Counts per pool, by its ID: every installed key, and default licences that are in use.
+   * @param page.after - the ID of the last pool of the page before; null begins at the start.
+   * @param page.key - only this key; undefined for all.
+   * @throws LicenseError `key-not-found`.
+   */
+  counts(
+    principal: Principal,
+    page: { readonly after: string | null; readonly limit: number; readonly key: string | undefined },
+  ): Promise<UsagePage<PoolCounts>> {
+    return this.#read((table) => {
+      const pools = poolIds(table, page.key).filter(
+        (id) => (page.after === null || id > page.after) && mayCount(principal, table, id),
+      );
+      const shown = pools.slice(0, page.limit);
+      const phases = loginsByPhase(table, new Set(shown));
+      return {
+        items: shown.map((id) => countsOf(table, id, phases.get(id)!)),
+        hasMore: pools.length > page.limit,
+      };
+    });
+  }
+
+  /**
+   * Counts per registered instance, by name.
+   * @param page.after - the name of the last instance of the page before; null begins at the start.
+   * @param page.key - only instances registered with this key; undefined for all.
+   */
+  instances(
+    principal: Principal,
+    page: { readonly after: string | null; readonly limit: number; readonly key: string | undefined },
+  ): Promise<UsagePage<InstanceUsage>> {
+    return this.#read((table) => {
+      const found = [...table.instances.values()]
+        .filter(({ name, key }) => permits(principal, 'usage.read', { instance: name, keyId: key }))
+        .filter(({ name }) => page.after === null || name > page.after)
+        .filter(({ key }) => page.key === undefined || key === page.key)
+        .sort((left, right) => byCodeUnits(left.name, right.name));
+      return {
+        items: found
+          .slice(0, page.limit)
+          .map(({ name, key, state }) => ({ instance: name, key, state, ...holdingsOf(table, name) })),
+        hasMore: found.length > page.limit,
+      };
+    });
+  }
+
+  /**
+   * Users by pool and user ID.
+   * @param page.after - pool and user ID of the last of the page before; null begins at the start.
+   * @param page.key - only users of this key; undefined for all.
+   * @throws LicenseError `key-not-found`.
+   */
+  users(
+    principal: Principal,
+    page: {
+      readonly after: readonly [pool: string, userId: string] | null;
+      readonly limit: number;
+      readonly key: string | undefined;
+    },
+  ): Promise<UsagePage<UserUsage>> {
+    const [afterPool, afterUser] = page.after ?? ['', ''];
+    return this.#read((table) => {
+      const items: UserUsage[] = [];
+      for (const id of poolIds(table, page.key)) {
+        const pool = table.pools.get(id);
+        if (id < afterPool || !pool) continue;
+        const shows = usersShown(principal, table, pool);
+        const after = id === afterPool ? afterUser : null;
+        const least = leastOf(shownIds(pool, shows, after), page.limit + 1 - items.length);
+        items.push(...least.map((userId) => usageOf(pool.users.get(userId)!, shows)));
+        if (items.length > page.limit) break;
+      }
+      return { items: items.slice(0, page.limit), hasMore: items.length > page.limit };
+    });
+  }
+
+  #read<Items>(run: (table: Table) => Items): Promise<Items & { readonly asOf: AsOf }> {
+    return this.#options.lane.read((table) => ({
+      ...run(table),
+      asOf: { atMs: this.#options.clock.nowMs(), version: table.version },
+    }));
+  }
+}
+
+/** Which users of a pool, and where, an asker may see: on every instance, on one, or nobody. */
+type UsersShown = (place: Place) => boolean;
+
+function usersShown(principal: Principal, table: Table, pool: Pool): UsersShown {
+  const keyId = keyOfPool(table, pool.id);
+  return (place) => permits(principal, 'usage.read', { keyId, instance: place.instance });
+}
+
+function* shownIds(pool: Pool, shows: UsersShown, after: string | null): Generator<string> {
+  for (const user of pool.users.values()) {
+    if ((after === null || user.id > after) && placesOf(user).some(shows)) yield user.id;
+  }
+}
+
+function placesOf({ home, elsewhere }: User): Place[] {
+  return [...(home ? [home] : []), ...(elsewhere?.keys() ?? [])];
+}
+
+/** The unit of a user who has not transitioned is accounted for on the first of his instances, by name. */
+function usageOf(user: User, shows: UsersShown): UserUsage {
+  const { id, pool, connections, connectionsPeak, transitioned } = user;
+  const places = placesOf(user).sort((left, right) => byCodeUnits(left.instance, right.instance));
+  const rows = places.map((place, index) => {
+    const here = user.connectionsAt(place);
+    const isShared = !transitioned && index > 0;
+    const alone = isShared ? 0 : 1;
+    return {
+      place,
+      row: { instance: place.instance, connections: here, units: transitioned ? here : alone, isShared },
+    };
+  });
+  return {
+    pool: pool.id,
+    key: pool.id.startsWith(defaultPoolOf('')) ? null : pool.id,
+    userId: id,
+    connections,
+    connectionsPeak,
+    units: unitsOf(user),
+    isTransitioned: transitioned,
+    places: rows.filter(({ place }) => shows(place)).map(({ row }) => row),
+  };
+}
+
+/** @returns the IDs of the pools there are, in order: all keys, and default licences that are in use. */
+function poolIds(table: Table, key: string | undefined): string[] {
+  if (key !== undefined) {
+    if (table.keys.has(key) || table.pools.has(key)) return [key];
+    throw new LicenseError('key-not-found', keyNotFound(key).detail);
+  }
+  const ids = new Set(table.keys.keys());
+  for (const [id, pool] of table.pools) if (pool.connections > 0) ids.add(id);
+  return [...ids].sort(byCodeUnits);
+}
+
+/** @returns the key of a pool; null for the default licence of an instance. */
+function keyOfPool(table: Table, id: string): string | null {
+  return instanceOfPool(table, id) === null ? id : null;
+}
+
+/** @returns the instance whose default licence a pool is; null for a key's. */
+function instanceOfPool(table: Table, id: string): string | null {
+  const prefix = defaultPoolOf('');
+  return !table.keys.has(id) && id.startsWith(prefix) ? id.slice(prefix.length) : null;
+}
+
+/** Totals of a key name nobody, so that the token of an instance may see those of the key it is registered with. */
+function mayCount(principal: Principal, table: Table, id: string): boolean {
+  const instance = instanceOfPool(table, id);
+  if (instance !== null) return permits(principal, 'usage.read', { instance, keyId: null });
+  const own = principal.instance;
+  const registered = own !== null && table.instances.get(own)?.key === id ? own : null;
+  return permits(principal, 'usage.read', { keyId: id, instance: registered });
+}
+
+function countsOf(table: Table, id: string, logins: LoginsByPhase): PoolCounts {
+  const pool = table.pools.get(id);
+  const key = table.keys.get(id);
+  const instance = instanceOfPool(table, id);
+  // Without a usable key there is one unit; a key that was removed enforces nothing any more.
+  const unitsEnforced = key?.unitsEnforced ?? (instance === null ? 0 : 1);
+  const unitsInUse = pool?.units ?? 0;
+  return {
+    pool: id,
+    key: instance === null ? id : null,
+    instance,
+    unitsAuthorised: key?.unitsAuthorised ?? unitsEnforced,
+    unitsEnforced,
+    unitsInUse,
+    unitsFree: Math.max(0, unitsEnforced - unitsInUse),
+    users: pool?.users.size ?? 0,
+    connections: pool?.connections ?? 0,
+    unitsPeak: pool?.unitsPeak ?? 0,
+    usersPeak: pool?.usersPeak ?? 0,
+    connectionsPeak: pool?.connectionsPeak ?? 0,
+    logins,
+  };
+}
+
+/** One walk over all logins, which is milliseconds for a hundred thousand of them. */
+function loginsByPhase(table: Table, pools: ReadonlySet<string>): ReadonlyMap<string, LoginsByPhase> {
+  const counts = new Map([...pools].map((id) => [id, { active: 0, pending: 0, grace: 0 }]));
+  for (const place of table.places.values()) {
+    for (const { pool, phase } of place.logins.values()) {
+      const count = counts.get(pool.id);
+      if (count) count[phase] += 1;
+    }
+  }
+  return counts;
+}

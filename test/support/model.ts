@@ -1,0 +1,137 @@
+/**
+ * A naive model of who holds what, written from the facts alone (F-31…F-33): a list of connections for every
+ * user, its units counted from scratch whenever somebody asks. It shares no arithmetic with the domain.
+ */
+import type { JournalEvent } from '../../src/domain/events.ts';
+
+interface Connection {
+  readonly instance: string;
+  readonly login: string;
+  readonly pool: string;
+  user: string | null;
+  /** Whether it lives as long as its instance: it has no lease and no end of its own. */
+  bound: boolean;
+}
+
+/** What the model comes to for one pool. */
+export interface PoolCount {
+  readonly units: number;
+  readonly connections: number;
+  readonly users: number;
+}
+
+export class Model {
+  #connections: Connection[] = [];
+  /** Users that have passed the limit since they last had no connection, as `pool user`. */
+  readonly #passed = new Set<string>();
+  /** What one unit serves under each key; one connection under a default licence. */
+  readonly #most = new Map<string, number>();
+
+  /** Follows an event. */
+  follow(event: JournalEvent): void {
+    switch (event.type) {
+      case 'granted': {
+        const { instance, login, pool } = event;
+        const bound = event.leaseSeconds === undefined && event.ends === undefined;
+        this.#connections.push({ instance, login, pool, user: null, bound });
+        if (event.user !== undefined) this.#name(this.find(instance, login)!, event.user);
+        break;
+      }
+      case 'released':
+        this.#drop((one) => one.instance === event.instance && one.login === event.login);
+        break;
+      case 'ended':
+        this.#drop((one) => {
+          if (event.instance === undefined) return one.pool === event.pool && one.user === event.user;
+          return one.instance === event.instance && (one.bound || !event.boundOnly);
+        });
+        break;
+      case 'identified': {
+        const one = this.find(event.instance, event.login)!;
+        this.#drop((other) => other === one);
+        this.#connections.push({ ...one, pool: event.pool, user: null });
+        this.#name(this.find(event.instance, event.login)!, event.user);
+        break;
+      }
+      case 'lingered':
+        this.find(event.instance, event.login)!.bound = false;
+        break;
+      case 'key-installed':
+      case 'key-changed':
+        this.#most.set(event.key.id, event.key.connectionsPerUnitMax);
+        break;
+    }
+  }
+
+  find(instance: string, login: string): Connection | undefined {
+    return this.#connections.find((one) => one.instance === instance && one.login === login);
+  }
+
+  /** What one pool would come to, and one instance in it, if an event happened; nothing happens. */
+  supposing(event: JournalEvent, pool: string, instance: string) {
+    const connections = this.#connections.map((one) => ({ ...one }));
+    const passed = new Set(this.#passed);
+    this.follow(event);
+    const result = { units: this.pool(pool).units, unitsAt: this.unitsAt(instance) };
+    this.#connections = connections;
+    this.#passed.clear();
+    for (const user of passed) this.#passed.add(user);
+    return result;
+  }
+
+  pool(pool: string): PoolCount {
+    const mine = this.#connections.filter((one) => one.pool === pool && one.user !== null);
+    const users = [...new Set(mine.map((one) => one.user!))];
+    const units = users.map((user) => this.unitsOf(pool, user));
+    return { units: sum(units), connections: mine.length, users: users.length };
+  }
+
+  /** The units that one instance sees itself consume, over all pools it counts in. */
+  unitsAt(instance: string): number {
+    const here = this.#connections.filter((one) => one.instance === instance && one.user !== null);
+    const users = [...new Set(here.map((one) => `${one.pool} ${one.user}`))];
+    return sum(
+      users.map((name) =>
+        this.#passed.has(name) ? here.filter((one) => `${one.pool} ${one.user}` === name).length : 1,
+      ),
+    );
+  }
+
+  unitsOf(pool: string, user: string): number {
+    const connections = this.connections(pool, user);
+    if (connections === 0) return 0;
+    return this.#passed.has(`${pool} ${user}`) ? connections : 1;
+  }
+
+  /** The connections of a user, on one instance or on all. */
+  connections(pool: string, user: string, instance?: string): number {
+    return this.#connections.filter(
+      (one) => one.pool === pool && one.user === user && (instance ?? one.instance) === one.instance,
+    ).length;
+  }
+
+  hasUserOn(instance: string): boolean {
+    return this.#connections.some((one) => one.instance === instance && one.user !== null);
+  }
+
+  get count(): number {
+    return this.#connections.length;
+  }
+
+  #name(one: Connection, user: string): void {
+    one.user = user;
+    if (this.connections(one.pool, user) > (this.#most.get(one.pool) ?? 1)) {
+      this.#passed.add(`${one.pool} ${user}`);
+    }
+  }
+
+  #drop(isGone: (one: Connection) => boolean): void {
+    this.#connections = this.#connections.filter((one) => !isGone(one));
+    const left = new Set(this.#connections.map((one) => `${one.pool} ${one.user}`));
+    for (const name of this.#passed) if (!left.has(name)) this.#passed.delete(name);
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
