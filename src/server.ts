@@ -171,10 +171,10 @@ async function openServer(parts: ServerParts, closers: Closers): Promise<Running
     logins: new Logins({ lane: lane.lane, heartbeats, sql, shard: SHARD }),
     heartbeats,
     keys: new Keys({ ...shared, ...keyConditions }),
-    instances: new Instances({ ...shared, revoked: config.revokedKeys, graceSeconds: config.instanceGraceSeconds }),
+    instances: new Instances({ ...shared, heartbeats, revoked: config.revokedKeys, graceSeconds: config.instanceGraceSeconds }),
     usage: new Usage(shared),
     journal: new Journal(shared),
-    releases: new Releases(shared),
+    releases: new Releases({ ...shared, heartbeats }),
   });
   const app = buildApp({
     options: {

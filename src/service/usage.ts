@@ -157,7 +157,7 @@ export class Usage {
       for (const id of poolIds(table, page.key)) {
         const pool = table.pools.get(id);
         if (id < afterPool || !pool) continue;
-        const shows = usersShown(principal, table, pool);
+        const shows = usersShown(principal, pool);
         const after = id === afterPool ? afterUser : null;
         const least = leastOf(shownIds(pool, shows, after), page.limit + 1 - items.length);
         items.push(...least.map((userId) => usageOf(pool.users.get(userId)!, shows)));
@@ -178,8 +178,8 @@ export class Usage {
 /** Which users of a pool, and where, an asker may see: on every instance, on one, or nobody. */
 type UsersShown = (place: Place) => boolean;
 
-function usersShown(principal: Principal, table: Table, pool: Pool): UsersShown {
-  const keyId = keyOfPool(table, pool.id);
+function usersShown(principal: Principal, pool: Pool): UsersShown {
+  const keyId = keyOfPool(pool.id);
   return (place) => permits(principal, 'usage.read', { keyId, instance: place.instance });
 }
 
@@ -208,7 +208,7 @@ function usageOf(user: User, shows: UsersShown): UserUsage {
   });
   return {
     pool: pool.id,
-    key: pool.id.startsWith(defaultPoolOf('')) ? null : pool.id,
+    key: keyOfPool(pool.id),
     userId: id,
     connections,
     connectionsPeak,
@@ -230,19 +230,19 @@ function poolIds(table: Table, key: string | undefined): string[] {
 }
 
 /** @returns the key of a pool; null for the default licence of an instance. */
-function keyOfPool(table: Table, id: string): string | null {
-  return instanceOfPool(table, id) === null ? id : null;
+function keyOfPool(id: string): string | null {
+  return instanceOfPool(id) === null ? id : null;
 }
 
-/** @returns the instance whose default licence a pool is; null for a key's. */
-function instanceOfPool(table: Table, id: string): string | null {
+/** @returns the instance whose default licence a pool is; null for a key's. No key's ID has a colon. */
+function instanceOfPool(id: string): string | null {
   const prefix = defaultPoolOf('');
-  return !table.keys.has(id) && id.startsWith(prefix) ? id.slice(prefix.length) : null;
+  return id.startsWith(prefix) ? id.slice(prefix.length) : null;
 }
 
 /** Totals of a key name nobody, so that the token of an instance may see those of the key it is registered with. */
 function mayCount(principal: Principal, table: Table, id: string): boolean {
-  const instance = instanceOfPool(table, id);
+  const instance = instanceOfPool(id);
   if (instance !== null) return permits(principal, 'usage.read', { instance, keyId: null });
   const own = principal.instance;
   const registered = own !== null && table.instances.get(own)?.key === id ? own : null;
@@ -252,13 +252,13 @@ function mayCount(principal: Principal, table: Table, id: string): boolean {
 function countsOf(table: Table, id: string, logins: LoginsByPhase): PoolCounts {
   const pool = table.pools.get(id);
   const key = table.keys.get(id);
-  const instance = instanceOfPool(table, id);
+  const instance = instanceOfPool(id);
   // Without a usable key there is one unit; a key that was removed enforces nothing any more.
   const unitsEnforced = key?.unitsEnforced ?? (instance === null ? 0 : 1);
   const unitsInUse = pool?.units ?? 0;
   return {
     pool: id,
-    key: instance === null ? id : null,
+    key: keyOfPool(id),
     instance,
     unitsAuthorised: key?.unitsAuthorised ?? unitsEnforced,
     unitsEnforced,

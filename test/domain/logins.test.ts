@@ -181,6 +181,13 @@ describe('limits of an instance (notes 2.2)', () => {
     expect(lictor.unitsAt('a')).toBe(3);
   });
 
+  test('a connection of a transitioned user gives its unit back in a trade at the unit limit', () => {
+    const lictor = world({ keys: [makeKey({ connectionsPerUnitMax: 2 })], settings: { unitLimit: 3 } });
+    const [one] = lictor.logins(3);
+    expect(granted(lictor.ask(makeIdentify({ id: one!.id, user: 'bob' }))).userId).toBe('bob');
+    expect([lictor.unitsAt('a'), lictor.user('alice')?.connections]).toEqual([3, 2]);
+  });
+
   test('a trade within the unit limit is possible when the limit is reached', () => {
     const lictor = world({ settings: { unitLimit: 1 } });
     const login = lictor.login();

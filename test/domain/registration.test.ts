@@ -224,9 +224,13 @@ describe('an instance that is silent (R-11)', () => {
     const lictor = world();
     lictor.login();
     lictor.nowMs += 30_000;
-    expect(lictor.ask(renew())).toEqual({ is: 'alive', deadlineMs: START_MS + 90_000 });
+    expect(lictor.ask(renew())).toEqual({ is: 'alive', deadlineMs: START_MS + 90_000, graceSeconds: 60 });
     lictor.nowMs += 30_000;
-    expect(lictor.ask(reap(START_MS + 60_000))).toEqual({ is: 'alive', deadlineMs: START_MS + 90_000 });
+    expect(lictor.ask(reap(START_MS + 60_000))).toEqual({
+      is: 'alive',
+      deadlineMs: START_MS + 90_000,
+      graceSeconds: 60,
+    });
     expect(lictor.units()).toBe(1);
   });
 
@@ -268,7 +272,7 @@ describe('an instance that is silent (R-11)', () => {
     expect(lictor.ask(reap(START_MS + 999_000, 1))).toEqual({ is: 'done' });
     const unwatched = world({ settings: { graceSeconds: 0 } });
     expect(unwatched.ask(reap(START_MS + 999_000))).toEqual({ is: 'done' });
-    expect(unwatched.ask(renew())).toEqual({ is: 'alive', deadlineMs: 0 });
+    expect(unwatched.ask(renew())).toEqual({ is: 'alive', deadlineMs: 0, graceSeconds: 0 });
     expect(problem(lictor.ask(renew(1))).code).toBe('incarnation-old');
     expect(problem(world({ instances: [] }).ask(renew())).code).toBe('instance-not-found');
   });

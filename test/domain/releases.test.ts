@@ -221,6 +221,7 @@ describe('leases (R-11)', () => {
     expect(lictor.ask(makeReap({ id: login.id, observedMs: login.expiresAtMs }))).toEqual({
       is: 'alive',
       deadlineMs: START_MS + 80_000,
+      graceSeconds: 60,
     });
     expect([lictor.rows.length, lictor.units()]).toEqual([rows, 1]);
   });

@@ -111,7 +111,7 @@ describe('GET /docs', () => {
     const logger = createRecordingLogger();
     const tokens = createTokens({ sql: null as never, adminToken: null, cacheMs: 0, logger });
     const app = buildTestApp({ tokens, routes: [], options: { docs: true } });
-    const page = await app.inject('/docs/static/index.html');
+    const page = await app.inject('/docs');
     expect(page.statusCode).toBe(200);
     expect(page.body).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
     expect(page.headers['content-security-policy']).toContain("frame-ancestors 'none'");

@@ -2,11 +2,12 @@
  * Usage: counts per key, per instance, per user.
  */
 
+import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { InstanceUsage, PoolCounts, Usage, UserUsage } from '../../service/usage.ts';
 import { PageAsOf, showAsOf } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
-import { principalOf } from '../auth.ts';
+import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
 import { PageQuery, pageLimit, responses } from '../schemas.ts';
 
@@ -118,6 +119,12 @@ export function usageRoutes(services: Using): RoutePlugin {
   };
 }
 
+/** A key that is named must be the token's, if it is restricted to some. */
+function requireKey(request: FastifyRequest, keyId: string | undefined): void {
+  if (keyId === undefined) return;
+  requirePermission(request, 'usage.read', { keyId, instance: principalOf(request).instance });
+}
+
 function countsRoute(app: App, services: Using): void {
   app.get(
     '/v1/usage/counts',
@@ -134,6 +141,7 @@ function countsRoute(app: App, services: Using): void {
       },
     },
     async (request) => {
+      requireKey(request, request.query.key);
       const position = decodeCursor('usage-counts', request.query.cursor, 1);
       const { items, hasMore, asOf } = await services.usage.counts(principalOf(request), {
         after: position === null ? null : String(position[0]),
@@ -163,6 +171,7 @@ function instancesRoute(app: App, services: Using): void {
       },
     },
     async (request) => {
+      requireKey(request, request.query.key);
       const position = decodeCursor('usage-instances', request.query.cursor, 1);
       const { items, hasMore, asOf } = await services.usage.instances(principalOf(request), {
         after: position === null ? null : String(position[0]),
@@ -194,6 +203,7 @@ function usersRoute(app: App, services: Using): void {
       },
     },
     async (request) => {
+      requireKey(request, request.query.key);
       const position = decodeCursor('usage-users', request.query.cursor, 2);
       const { items, hasMore, asOf } = await services.usage.users(principalOf(request), {
         after: position === null ? null : [String(position[0]), String(position[1])],
