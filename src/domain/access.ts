@@ -64,12 +64,11 @@ const OPERATOR: readonly Action[] = [
   'logins.renew',
   'logins.release',
   'logins.force',
-  'logins.emergency',
   'applications.use',
 ];
 
-// What an installation does for itself. It may ask for the emergency login, which is its own administrator's
-// way in when every unit is taken (F-23), but it may not force out others' logins or read the journal.
+// What an installation does for itself. It may not force out others' logins or read the journal, and the
+// emergency login, the way in when every unit is taken (F-23), is for administrators only.
 const INSTANCE: readonly Action[] = [
   'keys.inspect',
   'instances.register',
@@ -81,7 +80,6 @@ const INSTANCE: readonly Action[] = [
   'logins.explain',
   'logins.renew',
   'logins.release',
-  'logins.emergency',
   'usage.read',
   'applications.read',
   'applications.use',

@@ -27,7 +27,7 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
   const problem = refuseKey(draft, operation, key);
   if (problem) return problem;
   const wanted = { key, product: operation.product, version: operation.version };
-  if (kind === 'retry' && sameRegistration(current!, wanted)) {
+  if (kind === 'retry' && sameRegistration(current!, wanted) && sameSettings(current!, operation.settings)) {
     return { is: 'instance', instance: current!, outcome: 'retry' };
   }
   const by = draft.by(operation.actor);
@@ -56,6 +56,12 @@ function sameRegistration(current: Instance, wanted: Pick<Instance, 'key' | 'pro
   return (
     current.key === wanted.key && current.product === wanted.product && current.version === wanted.version
   );
+}
+
+/** Whether the settings that a registration states are those that hold already. */
+function sameSettings(current: Instance, stated: Register['settings']): boolean {
+  const now: Record<string, unknown> = { ...current.settings };
+  return Object.entries(stated).every(([name, value]) => JSON.stringify(value) === JSON.stringify(now[name]));
 }
 
 /** A key must be there, be made for the instance's version (F-7), and be shareable when it is shared (F-3). */

@@ -124,7 +124,16 @@ export function buildApp({ options, logger, authenticate, routes }: AppParts): A
   });
   handleProblems(app, (path) => methodsAt(methods, path), createUnroutedObserver(log));
   documentApi(app, { version: options.version, shown: options.docs });
-  for (const plugin of routes) app.register(plugin);
+  for (const plugin of routes) {
+    // A plugin in callback style that throws would end the process in place of failing `ready`.
+    app.register((scope, pluginOptions, done) => {
+      try {
+        plugin(scope.withTypeProvider<TypeBoxTypeProvider>(), pluginOptions, done);
+      } catch (error) {
+        done(error as Error);
+      }
+    });
+  }
   return app;
 }
 

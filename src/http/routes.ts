@@ -4,22 +4,37 @@
 
 import type { Health } from '../service/health.ts';
 import type { Heartbeats } from '../service/heartbeats.ts';
+import type { Instances } from '../service/instances.ts';
+import type { Journal } from '../service/journal.ts';
+import type { Keys } from '../service/keys.ts';
 import type { Logins } from '../service/logins.ts';
+import type { Releases } from '../service/releases.ts';
 import type { Tokens } from '../service/tokens.ts';
+import type { Usage } from '../service/usage.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { RoutePlugin } from './app.ts';
 import { batchRoutes } from './routes/batches.ts';
 import { healthRoutes } from './routes/health.ts';
 import { heartbeatRoutes } from './routes/heartbeats.ts';
+import { instanceRoutes } from './routes/instances.ts';
+import { journalRoutes } from './routes/journal.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { loginRoutes } from './routes/logins.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { problemRoutes } from './routes/problems.ts';
+import { releaseRoutes } from './routes/releases.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { usageRoutes } from './routes/usage.ts';
 
 /** What the routes call. A route touches its services when it is called, never when it is registered. */
 export interface Services {
   readonly logins: Logins;
   readonly heartbeats: Heartbeats;
+  readonly releases: Releases;
+  readonly instances: Instances;
+  readonly keys: Keys;
+  readonly usage: Usage;
+  readonly journal: Journal;
   readonly tokens: Tokens;
   readonly health: Health;
   readonly telemetry: Pick<Telemetry, 'prometheusText'>;
@@ -37,6 +52,11 @@ export function listRoutes(services: Services): RoutePlugin[] {
     loginRoutes(services),
     batchRoutes(services),
     heartbeatRoutes(services),
+    releaseRoutes(services),
+    instanceRoutes(services),
+    keyRoutes(services),
+    usageRoutes(services),
+    journalRoutes(services),
     tokenRoutes(services),
     healthRoutes(services),
     metricsRoutes({ telemetry: services.telemetry, isPublic: services.metricsPublic }),

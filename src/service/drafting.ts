@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { decide, emitDue, type Policy } from '../domain/decide.ts';
 import { Draft } from '../domain/draft.ts';
 import type { JournalRow } from '../domain/events.ts';
-import type { Answer } from '../domain/operations.ts';
+import type { Answer, Operation } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
 import type { Waiting } from './queue.ts';
 
@@ -49,6 +49,16 @@ export function draftBatch(
     if (culprit === null) return { row: rowOf(draft), files: draft.files, batch: remaining, answers };
     table.rollback();
     remaining = remaining.filter((waiting) => waiting !== culprit);
+  }
+}
+
+/** Decides one operation on a table that is at its head, and takes everything back. */
+export function dryRun(table: Table, operation: Operation, nowMs: number, policy: Policy): Answer {
+  table.begin();
+  try {
+    return decide(new Draft(table, nowMs), operation, policy);
+  } finally {
+    table.rollback();
   }
 }
 

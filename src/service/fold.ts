@@ -93,18 +93,22 @@ export class Fold {
     this.#log.dropThrough(from.version);
     if (rows <= 0) return null;
     const to = { version: table.version, batch: table.batch, atMs: table.atMs };
-    return { to, changes: changesOf(table, this.#log.collect()) };
+    return { to, changes: changesOf(table, this.#log.collect(), from.version) };
   }
 }
 
-/** Reads the absolute values of everything that was touched, as the table is. */
-export function changesOf(table: Table, touched: Touched): FoldChanges {
+/**
+ * Reads the absolute values of everything that was touched, as the table is.
+ * @param foldVersion - what was granted after it cannot be in the database yet, unless its ID was used before.
+ */
+export function changesOf(table: Table, touched: Touched, foldVersion: number): FoldChanges {
   const changes = {
     pools: [] as FoldChanges['pools'][number][],
     poolsGone: [] as string[],
     users: [] as FoldChanges['users'][number][],
     usersGone: [] as FoldChanges['usersGone'][number][],
-    logins: [] as LoginRecord[],
+    loginsAdded: [] as LoginRecord[],
+    loginsChanged: [] as LoginRecord[],
     loginsGone: [] as FoldChanges['loginsGone'][number][],
   };
   for (const { id } of touched.pools) {
@@ -140,11 +144,18 @@ export function changesOf(table: Table, touched: Touched): FoldChanges {
       });
     }
   }
+  const present: Login[] = [];
+  const reused = new Set<Login>();
   for (const login of touched.logins) {
     const place = table.places.get(login.place.instance);
-    const present = place?.logins.get(login.id) ?? place?.released.get(login.id);
-    if (!present) changes.loginsGone.push({ instance: login.place.instance, id: login.id });
-    else if (present === login) changes.logins.push(recordOf(login));
+    const now = place?.logins.get(login.id) ?? place?.released.get(login.id);
+    if (now === login) present.push(login);
+    else if (now) reused.add(now);
+    else changes.loginsGone.push({ instance: login.place.instance, id: login.id });
+  }
+  for (const login of present) {
+    const isNew = login.version > foldVersion && !reused.has(login);
+    (isNew ? changes.loginsAdded : changes.loginsChanged).push(recordOf(login));
   }
   return changes;
 }

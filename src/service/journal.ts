@@ -86,19 +86,22 @@ export class Journal {
     const keyOf = await this.#keysOfInstances();
     const items: JournalEntry[] = [];
     let last = after;
-    for (let scanned = 0; scanned < rowsScannedMax; ) {
+    let from = after?.version;
+    // The row in which the page before ended may have more, and does not count.
+    let scanned = after === null ? 0 : -1;
+    while (scanned < rowsScannedMax) {
       const wanted = Math.min(ROWS_PER_READ, rowsScannedMax - scanned);
-      const from = last?.version;
-      const rows = await whileReachable(() => listRows(sql, shard, from, order, wanted));
+      const start = from;
+      const rows = await whileReachable(() => listRows(sql, shard, start, order, wanted));
       for (const row of rows) {
         for (const entry of entriesOf(row, order, last)) {
-          if (!isWanted(entry, filter, keyOf)) continue;
-          const shown = restrict(entry, principal, keyOf);
+          const shown = isWanted(entry, filter, keyOf) ? restrict(entry, principal, keyOf) : null;
           if (shown === null) continue;
           if (items.length === limit) return { items, next: items.at(-1)!.position };
           items.push(shown);
         }
         last = endOf(row, order);
+        from = row.version + (order === 'newest' ? -1 : 1);
       }
       if (rows.length < wanted) return { items, next: null };
       scanned += rows.length;

@@ -6,19 +6,19 @@
  */
 
 import type { Span } from '@opentelemetry/api';
-import type { Coordinator, Head, Turn } from '../coordination/coordinator.ts';
-import { decide, type Policy } from '../domain/decide.ts';
-import { Draft } from '../domain/draft.ts';
+import type { Coordinator, Head } from '../coordination/coordinator.ts';
+import type { Policy } from '../domain/decide.ts';
 import type { Answer, Operation } from '../domain/operations.ts';
 import { DivergenceError, type Table } from '../domain/table.ts';
 import { isPoison, type Logger } from '../storage/database.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import { endSpan, startBatchSpan, startWaitSpan, withSpan } from '../telemetry/spans.ts';
 import type { DatabaseClock } from './clock.ts';
-import { type Drafted, draftBatch } from './drafting.ts';
+import { type Drafted, draftBatch, dryRun } from './drafting.ts';
 import { factsOf } from './facts.ts';
 import { LaneStatus, outcomeUnknown } from './lanestatus.ts';
 import { type LaneStorage, UnknownOutcomeError } from './lanestorage.ts';
+import { Neighbours } from './neighbours.ts';
 import { answer, fail, LaneQueue, ReadQueue, type Waiting } from './queue.ts';
 import { type Unsettled, whatBecameOf } from './settlement.ts';
 import { type RowListener, TableCopy } from './tablecopy.ts';
@@ -39,10 +39,6 @@ export interface LaneOptions {
   readonly headPollMs: number;
 }
 
-/** How long replicas take turns after one of them lost an append race, in milliseconds. */
-const CONTENTION_MS = 1_000;
-/** How long to wait for a turn before simply trying. */
-const TURN_WAIT_MS = 250;
 /** Pause before the database is tried again after a fault, in milliseconds. */
 const RETRY_PAUSE_MS = 100;
 /** How often an idle replica follows the heads that it hears of, at most, in milliseconds. */
@@ -52,13 +48,13 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #copy: TableCopy;
   readonly #queue: LaneQueue;
+  readonly #neighbours: Neighbours;
   readonly #reads = new ReadQueue();
   readonly #status = new LaneStatus();
   #behind = false;
   /** Operations of a batch that the database refused are appended one by one, to find the one at fault. */
   #alone = 0;
   #unsettled: Unsettled | null = null;
-  #contendedUntil = 0;
   #followedAt = 0;
   #wake: (() => void) | null = null;
   #running: Promise<void> | null = null;
@@ -68,10 +64,7 @@ export class Lane {
     this.#options = options;
     this.#queue = new LaneQueue(options.queueLengthMax);
     this.#copy = new TableCopy(options.shard, options.storage);
-    options.coordinator.onHead((head) => this.#hear(head));
-    options.coordinator.onContention((shard) => {
-      if (shard === options.shard) this.#contendedUntil = options.clock.mark() + CONTENTION_MS;
-    });
+    this.#neighbours = new Neighbours({ ...options, heard: () => this.#hear(), head: () => this.#head() });
   }
 
   /** Begins to load and to serve; waits for neither. */
@@ -145,20 +138,15 @@ export class Lane {
 
   /** Decides an operation and takes everything back: would it be granted now, and by which rule? */
   explain(operation: Operation): Promise<Answer> {
-    return this.read((table) => {
-      table.begin();
-      try {
-        return decide(new Draft(table, this.#options.clock.nowMs()), operation, this.#options.policy);
-      } finally {
-        table.rollback();
-      }
-    });
+    const { clock, policy } = this.#options;
+    return this.read((table) => dryRun(table, operation, clock.nowMs(), policy));
   }
 
   /** Answers what waits, takes nothing new, and stops. */
   async close(): Promise<void> {
     this.#status.closing = true;
     if (this.#timer) clearInterval(this.#timer);
+    this.#neighbours.close();
     this.#poke();
     await this.#running;
   }
@@ -169,8 +157,12 @@ export class Lane {
     wake?.();
   }
 
-  #hear(head: Head): void {
-    if (head.shard !== this.#options.shard || head.batch === this.table.batch) return;
+  #head(): Head {
+    const { shard, version, batch } = this.table;
+    return { shard, version, batch };
+  }
+
+  #hear(): void {
     this.#behind = true;
     if (this.#options.clock.mark() - this.#followedAt > FOLLOW_PAUSE_MS) this.#poke();
   }
@@ -273,7 +265,7 @@ export class Lane {
   }
 
   async #serveBatch(): Promise<void> {
-    const turn = await this.#takeTurn();
+    const turn = await this.#neighbours.takeTurn();
     let head: Head | null = null;
     try {
       if (turn && turn.head?.batch !== this.table.batch) await this.#follow();
@@ -285,20 +277,11 @@ export class Lane {
       if (this.#alone > 0) this.#alone -= 1;
       const { version } = this.table;
       await this.#decideAndAppend(batch);
-      if (this.table.version !== version) {
-        head = { shard: this.#options.shard, version: this.table.version, batch: this.table.batch };
-      }
+      if (this.table.version !== version) head = this.#head();
     } finally {
       await turn?.release(head);
     }
-    if (head && !turn) this.#options.coordinator.publishHead(head);
-  }
-
-  /** Replicas take turns only while they get in each other's way. */
-  async #takeTurn(): Promise<Turn | null> {
-    const { coordinator, clock, shard } = this.#options;
-    if (clock.mark() >= this.#contendedUntil || !coordinator.healthy()) return null;
-    return coordinator.takeTurn(shard, TURN_WAIT_MS);
+    if (head && !turn) this.#neighbours.publishSoon();
   }
 
   async #decideAndAppend(batch: readonly Waiting[]): Promise<void> {
@@ -342,12 +325,10 @@ export class Lane {
 
   /** Another replica was first: take everything back, catch up, and decide again. */
   async #lost(batch: readonly Waiting[]): Promise<void> {
-    const { coordinator, clock, shard } = this.#options;
     this.table.rollback();
     this.#queue.putBack(batch);
     metrics.appendConflict();
-    this.#contendedUntil = clock.mark() + CONTENTION_MS;
-    coordinator.announceContention(shard);
+    this.#neighbours.lostRace();
     await this.#follow();
   }
 

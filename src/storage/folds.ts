@@ -58,7 +58,9 @@ export interface FoldChanges {
   readonly poolsGone: readonly string[];
   readonly users: readonly UserRecord[];
   readonly usersGone: readonly { readonly pool: string; readonly userId: string }[];
-  readonly logins: readonly LoginRecord[];
+  /** Logins that the database has never seen. */
+  readonly loginsAdded: readonly LoginRecord[];
+  readonly loginsChanged: readonly LoginRecord[];
   readonly loginsGone: readonly { readonly instance: string; readonly id: string }[];
 }
 
@@ -101,7 +103,7 @@ export async function writeFold(
     await writePools(tx, shard, changes);
     if (changes.users.length > 0) await writeUsers(tx, shard, changes.users);
     if (changes.usersGone.length > 0) await deleteUsers(tx, shard, changes.usersGone);
-    if (changes.logins.length > 0) await writeLogins(tx, shard, changes.logins);
+    await writeLogins(tx, shard, changes);
     if (changes.loginsGone.length > 0) await deleteLogins(tx, shard, changes.loginsGone);
     return true;
   });
@@ -151,20 +153,26 @@ async function deleteUsers(tx: TransactionSql, shard: number, gone: FoldChanges[
       and license_users.user_id = gone.user_id`;
 }
 
-async function writeLogins(tx: TransactionSql, shard: number, logins: readonly LoginRecord[]): Promise<void> {
-  await tx`
-    create temp table if not exists fold_logins (like logins) on commit delete rows`;
+/** New logins are copied straight into the table; the others go through a staging table. */
+async function writeLogins(tx: TransactionSql, shard: number, changes: FoldChanges): Promise<void> {
   const instants = new InstantTexts();
-  await send(
-    await tx`copy fold_logins from stdin`.writable(),
-    logins.map((login) => loginLine(shard, login, instants)),
-  );
+  const lines = (logins: readonly LoginRecord[]) => logins.map((login) => loginLine(shard, login, instants));
+  if (changes.loginsAdded.length > 0) {
+    await send(await tx`copy logins from stdin`.writable(), lines(changes.loginsAdded));
+  }
+  if (changes.loginsChanged.length === 0) return;
+  await tx`create temp table if not exists fold_logins (like logins) on commit delete rows`;
+  await send(await tx`copy fold_logins from stdin`.writable(), lines(changes.loginsChanged));
   await tx`
     insert into logins select * from fold_logins
     on conflict (shard, instance, id) do update
-    set pool = excluded.pool, user_id = excluded.user_id, phase = excluded.phase,
-      expires_at = excluded.expires_at, ends_at = excluded.ends_at, released_at = excluded.released_at,
-      release_reason = excluded.release_reason`;
+    set pool = excluded.pool, user_id = excluded.user_id, kind = excluded.kind, phase = excluded.phase,
+      process_id = excluded.process_id, lease_seconds = excluded.lease_seconds,
+      expires_at = excluded.expires_at, ends_at = excluded.ends_at, granted_at = excluded.granted_at,
+      decision_version = excluded.decision_version, decision_index = excluded.decision_index,
+      connections = excluded.connections, units = excluded.units, units_added = excluded.units_added,
+      transitioned = excluded.transitioned, fingerprint = excluded.fingerprint,
+      released_at = excluded.released_at, release_reason = excluded.release_reason`;
 }
 
 function loginLine(shard: number, login: LoginRecord, instants: InstantTexts): string {

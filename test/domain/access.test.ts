@@ -37,7 +37,7 @@ describe('roles', () => {
     ['logins.renew', 'administrator', 'operator', 'instance'],
     ['logins.release', 'administrator', 'operator', 'instance'],
     ['logins.force', 'administrator', 'operator'],
-    ['logins.emergency', 'administrator', 'operator', 'instance'],
+    ['logins.emergency', 'administrator'],
     ['usage.read', 'administrator', 'operator', 'viewer', 'instance'],
     ['applications.read', 'administrator', 'operator', 'viewer', 'instance'],
     ['applications.use', 'administrator', 'operator', 'instance'],

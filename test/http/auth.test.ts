@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { FastifyRequest } from 'fastify';
@@ -72,6 +72,21 @@ function build(
 }
 
 const KNOWN = { view: VIEWER, operate: OPERATOR, key: OF_KEY, instance: OF_INSTANCE };
+
+/** One keep-alive connection to a listening application. */
+async function connect(app: App) {
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as { port: number };
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const get = async (path: string, token = 'view'): Promise<number> => {
+    const request = httpRequest({ host: '127.0.0.1', port, path, agent, headers: bearer(token) }).end();
+    const [response] = await once(request, 'response');
+    response.resume();
+    await once(response, 'end');
+    return response.statusCode;
+  };
+  return { get, close: () => agent.destroy() };
+}
 
 describe('who is asking', () => {
   test('a public route needs no token and knows nobody', async () => {
@@ -170,23 +185,8 @@ describe('what it may do', () => {
 
 describe('a connection that repeats its header', () => {
   async function connection(app: App) {
-    await app.listen({ host: '127.0.0.1', port: 0 });
-    const { port } = app.server.address() as { port: number };
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    const get = async (token: string): Promise<number> => {
-      const request = httpRequest({
-        host: '127.0.0.1',
-        port,
-        path: '/read',
-        agent,
-        headers: bearer(token),
-      }).end();
-      const [response] = await EventEmitter.once(request, 'response');
-      response.resume();
-      await EventEmitter.once(response, 'end');
-      return response.statusCode;
-    };
-    return { get, close: () => agent.destroy() };
+    const { get, close } = await connect(app);
+    return { get: (token: string) => get('/read', token), close };
   }
 
   test('is checked once, until it changes its header', async () => {
@@ -277,19 +277,15 @@ describe('failures', () => {
 describe('around the routes', () => {
   test('while it shuts down, requests on open connections are 503 shutting-down', async () => {
     const app = build(fakeTokens(KNOWN));
-    let finish: () => void = () => {};
-    const held = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
+    const statuses: number[] = [];
     app.addHook('preClose', async () => {
-      const response = await app.inject({ url: '/read', headers: bearer('view') });
-      expect(response.statusCode).toBe(503);
-      expect(response.json()).toMatchObject({ code: 'shutting-down', retryAfterSeconds: 1 });
-      expect((await app.inject('/open')).statusCode).toBe(200);
-      finish();
+      statuses.push(await get('/read'), await get('/open'));
     });
-    await app.ready();
-    await Promise.all([app.close(), held]);
+    const { get, close } = await connect(app);
+    expect(await get('/read')).toBe(200);
+    await app.close();
+    close();
+    expect(statuses).toEqual([503, 200]);
   });
 
   test('answers of 500 and above are logged, one a second for each route and status', async () => {

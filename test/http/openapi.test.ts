@@ -32,7 +32,8 @@ beforeAll(async () => {
 
 describe('openapi.yaml', () => {
   test('is what the routes say (otherwise run "npm run openapi")', async () => {
-    expect(await readFile(OPENAPI_FILE, 'utf8')).toBe(text);
+    // Compared as a truth: the difference would be thousands of lines.
+    expect((await readFile(OPENAPI_FILE, 'utf8')) === text).toBe(true);
   });
 
   test('is OpenAPI 3.1 with bearer tokens and the problem as a component', () => {

@@ -89,85 +89,98 @@ function toToken(row: StoredToken): Static<typeof Token> {
   };
 }
 
+type Scope = Parameters<RoutePlugin>[0];
+
 /**
  * Create, list and revoke.
  * @param services.tokens - the tokens' service.
  */
 export function tokenRoutes(services: { readonly tokens: Tokens }): RoutePlugin {
   return (app, _options, done) => {
-    app.post(
-      '/v1/tokens',
-      {
-        config: { access: 'tokens.manage' },
-        schema: {
-          operationId: 'createToken',
-          summary: 'Make an access token',
-          tags: ['tokens'],
-          body: NewToken,
-          response: responses({ 201: CreatedToken }, [], { body: true }),
-        },
-      },
-      async (request, reply) => {
-        const { name, role, keys, instance, expiresAt } = request.body;
-        const { text, row } = await services.tokens.create(principalOf(request), {
-          name,
-          role,
-          keys: keys ?? null,
-          instance: instance ?? null,
-          expiresAt: expiresAt === undefined ? null : parseInstant(expiresAt),
-        });
-        return reply
-          .code(201)
-          .header('location', `/v1/tokens/${row.id}`)
-          .send({ ...toToken(row), token: text });
-      },
-    );
-    app.get(
-      '/v1/tokens',
-      {
-        config: { access: 'tokens.manage' },
-        schema: {
-          operationId: 'listTokens',
-          summary: 'List access tokens',
-          description: 'In the order they were made, also those that are revoked or have expired.',
-          tags: ['tokens'],
-          querystring: PageQuery,
-          response: responses({ 200: Page(Token) }, []),
-        },
-      },
-      async (request) => {
-        const position = decodeCursor('tokens', request.query.cursor, 1);
-        const { rows, next } = await services.tokens.list(principalOf(request), {
-          after: position === null ? null : String(position[0]),
-          limit: pageLimit(request.query),
-        });
-        return {
-          items: rows.map(toToken),
-          ...(next === null ? {} : { nextCursor: encodeCursor('tokens', [next]) }),
-        };
-      },
-    );
-    app.delete(
-      '/v1/tokens/:id',
-      {
-        config: { access: 'tokens.manage' },
-        schema: {
-          operationId: 'revokeToken',
-          summary: 'Revoke an access token',
-          description:
-            'At once on this replica, and within seconds on the others. Repeating it does no harm.',
-          tags: ['tokens'],
-          params: Type.Object({ id: Type.String() }),
-          response: responses({ 204: NoContent }, ['token-not-found']),
-        },
-      },
-      async (request, reply) => {
-        await services.tokens.revoke(principalOf(request), request.params.id);
-        return reply.code(204).send(null);
-      },
-    );
+    addCreation(app, services.tokens);
+    addList(app, services.tokens);
+    addRevocation(app, services.tokens);
     done();
   };
+}
+
+function addCreation(app: Scope, tokens: Tokens): void {
+  app.post(
+    '/v1/tokens',
+    {
+      config: { access: 'tokens.manage' },
+      schema: {
+        operationId: 'createToken',
+        summary: 'Make an access token',
+        tags: ['tokens'],
+        body: NewToken,
+        response: responses({ 201: CreatedToken }, [], { body: true }),
+      },
+    },
+    async (request, reply) => {
+      const { name, role, keys, instance, expiresAt } = request.body;
+      const { text, row } = await tokens.create(principalOf(request), {
+        name,
+        role,
+        keys: keys ?? null,
+        instance: instance ?? null,
+        expiresAt: expiresAt === undefined ? null : parseInstant(expiresAt),
+      });
+      return reply
+        .code(201)
+        .header('location', `/v1/tokens/${row.id}`)
+        .send({ ...toToken(row), token: text });
+    },
+  );
+}
+
+function addList(app: Scope, tokens: Tokens): void {
+  app.get(
+    '/v1/tokens',
+    {
+      config: { access: 'tokens.manage' },
+      schema: {
+        operationId: 'listTokens',
+        summary: 'List access tokens',
+        description: 'In the order they were made, also those that are revoked or have expired.',
+        tags: ['tokens'],
+        querystring: PageQuery,
+        response: responses({ 200: Page(Token) }, []),
+      },
+    },
+    async (request) => {
+      const position = decodeCursor('tokens', request.query.cursor, 1);
+      const { rows, next } = await tokens.list(principalOf(request), {
+        after: position === null ? null : String(position[0]),
+        limit: pageLimit(request.query),
+      });
+      return {
+        items: rows.map(toToken),
+        ...(next === null ? {} : { nextCursor: encodeCursor('tokens', [next]) }),
+      };
+    },
+  );
+}
+
+function addRevocation(app: Scope, tokens: Tokens): void {
+  app.delete(
+    '/v1/tokens/:id',
+    {
+      config: { access: 'tokens.manage' },
+      schema: {
+        operationId: 'revokeToken',
+        summary: 'Revoke an access token',
+        description: 'At once on this replica, and within seconds on the others. Repeating it does no harm.',
+        tags: ['tokens'],
+        params: Type.Object({ id: Type.String() }),
+        response: responses({ 204: NoContent }, ['token-not-found']),
+      },
+    },
+    async (request, reply) => {
+      await tokens.revoke(principalOf(request), request.params.id);
+      return reply.code(204).send(null);
+    },
+  );
 }
 
 /** The format lets leap seconds pass, which have no instant. */

@@ -1,0 +1,213 @@
+/** The whole application on a database of its own: a real lane with in-memory coordination, and every route. */
+import { randomUUID } from 'node:crypto';
+import type { LightMyRequestResponse } from 'fastify';
+import type { Sql } from 'postgres';
+import { createMemoryCoordinator } from '../../src/coordination/memory.ts';
+import type { Role } from '../../src/domain/access.ts';
+import { EVALUATION_KEY } from '../../src/domain/keys.ts';
+import type { Answer, Operation } from '../../src/domain/operations.ts';
+import type { App } from '../../src/http/app.ts';
+import { listRoutes } from '../../src/http/routes.ts';
+import { DatabaseClock } from '../../src/service/clock.ts';
+import { Heartbeats } from '../../src/service/heartbeats.ts';
+import { Instances } from '../../src/service/instances.ts';
+import { Journal } from '../../src/service/journal.ts';
+import { Keys } from '../../src/service/keys.ts';
+import { Lane } from '../../src/service/lane.ts';
+import { LaneStorage } from '../../src/service/lanestorage.ts';
+import { Logins } from '../../src/service/logins.ts';
+import { Releases } from '../../src/service/releases.ts';
+import { createTokens, type Tokens } from '../../src/service/tokens.ts';
+import { Usage } from '../../src/service/usage.ts';
+import { checkDurability, connectDatabase, connectLaneDatabase } from '../../src/storage/database.ts';
+import { createTestDatabase } from './database.ts';
+import { ADMIN_TOKEN, bearer, buildTestApp, createRecordingLogger } from './http.ts';
+import { signedKeyFile, type TestKeyFile, TRUSTED } from './keyfiles.ts';
+import { makeLogin } from './make.ts';
+import { until } from './wait.ts';
+
+/** What a test wants of the application; every part has a default. */
+export interface AppFields {
+  /** Whether an instance without a key runs on the built-in evaluation key, which is installed then. */
+  readonly evaluation?: boolean;
+  readonly allowUnverified?: boolean;
+  readonly revoked?: ReadonlySet<string>;
+  readonly graceSeconds?: number;
+  /** How many rows one page of the journal may look at. */
+  readonly journalRowsScannedMax?: number;
+}
+
+/** One request. */
+export interface Call {
+  /** A token's text; the administrator's when it is left out, none when it is null. */
+  readonly token?: string | null;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A restriction of a token. */
+export interface Restriction {
+  readonly keys?: readonly string[];
+  readonly instance?: string;
+}
+
+/** The application and all that a test needs around it. */
+export interface StartedApp {
+  readonly app: App;
+  readonly lane: Lane;
+  readonly sql: Sql;
+  /** Unrestricted tokens by role. */
+  readonly tokens: Readonly<Record<Role, string>>;
+  /** Makes a token, by default unrestricted. */
+  token(role: Role, restriction?: Restriction): Promise<string>;
+  /** Sends a request: `call('GET /v1/keys')`. */
+  call(request: string, options?: Call): Promise<LightMyRequestResponse>;
+  /** Puts an operation into the lane, as whoever does what has no route in the test. */
+  ask(operation: Operation): Promise<Answer>;
+  /** Installs a signed key file. */
+  installKey(fields?: Parameters<typeof signedKeyFile>[0], sections?: string): Promise<TestKeyFile>;
+  /** Registers an instance with a key. */
+  register(name: string, key?: string, body?: object): Promise<LightMyRequestResponse>;
+  /** Logs somebody in and expects a grant. */
+  login(instance: string, user: string, fields?: Parameters<typeof makeLogin>[0]): Promise<string>;
+  close(): Promise<void>;
+}
+
+const SHARD = 0;
+const READY_TIMEOUT_MS = 10_000;
+
+/**
+ * Starts the application. Close it at the end of the test file.
+ * @param fields - see there.
+ */
+export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
+  const database = await createTestDatabase();
+  const logger = createRecordingLogger();
+  const { url } = database;
+  const sql = connectDatabase({ url, logger, applicationName: 'test', connectionsMax: 2 });
+  const tokens = createTokens({ sql, adminToken: ADMIN_TOKEN, cacheMs: 5_000, logger });
+  const coordinator = createMemoryCoordinator({ now: Date.now });
+  const clock = new DatabaseClock();
+  const revoked = fields.revoked ?? new Set<string>();
+  const storage = new LaneStorage({
+    connect: (listeners) => connectLaneDatabase({ url, logger, applicationName: 'test lane', ...listeners }),
+    checkDurability,
+    allowUnsafeDurability: false,
+    appendTimeoutMs: 5_000,
+  });
+  const lane = new Lane({
+    shard: SHARD,
+    storage,
+    coordinator,
+    clock,
+    policy: { revokedKeys: revoked, evaluation: fields.evaluation ?? false },
+    logger,
+    batchOperationsMax: 512,
+    batchBytesMax: 1_048_576,
+    queueLengthMax: 1_000,
+    queueWaitMs: 5_000,
+    headPollMs: 500,
+  });
+  const heartbeats = new Heartbeats({ lane, coordinator, clock });
+  const shared = { lane, sql, clock, heartbeats, revoked };
+  const { allowUnverified = false, graceSeconds = 60, journalRowsScannedMax } = fields;
+  const app = buildTestApp({
+    tokens,
+    options: { bodyBytesMax: 1_048_576 },
+    failuresPerMinuteMax: 10_000,
+    routes: listRoutes({
+      logins: new Logins({ ...shared, shard: SHARD }),
+      heartbeats,
+      releases: new Releases(shared),
+      instances: new Instances({ ...shared, graceSeconds }),
+      keys: new Keys({ ...shared, trusted: TRUSTED, allowUnverified, timeZone: 'UTC' }),
+      usage: new Usage(shared),
+      journal: new Journal({
+        ...shared,
+        shard: SHARD,
+        ...(journalRowsScannedMax === undefined ? {} : { rowsScannedMax: journalRowsScannedMax }),
+      }),
+      tokens,
+      health: () => {
+        throw new Error('the health is not part of this application');
+      },
+      telemetry: { prometheusText: async () => '' },
+      metricsPublic: false,
+    }),
+  });
+  lane.start();
+  await until(() => lane.status.state === 'serving', READY_TIMEOUT_MS, 'the lane serves');
+  if (fields.evaluation === true) {
+    await lane.submit({ op: 'install-key', key: EVALUATION_KEY, file: null, actor: 'lictor' });
+  }
+  const close = async () => {
+    await app.close();
+    await lane.close();
+    await storage.close();
+    await coordinator.close();
+    await tokens.close();
+    await sql.end();
+    await database.drop();
+  };
+  return { app, lane, sql, close, ...(await callersOf(app, lane, tokens)) };
+}
+
+/** What tests call an application with. */
+async function callersOf(
+  app: App,
+  lane: Lane,
+  tokens: Tokens,
+): Promise<Omit<StartedApp, 'app' | 'lane' | 'sql' | 'close'>> {
+  const token = async (role: Role, { keys, instance }: Restriction = {}): Promise<string> => {
+    const administrator = {
+      tokenId: 'configured',
+      name: 'administrator',
+      role: 'administrator',
+      keys: null,
+      instance: null,
+    } as const;
+    const spec = {
+      name: `the-${role}`,
+      role,
+      keys: keys ?? null,
+      instance: instance ?? null,
+      expiresAt: null,
+    };
+    return (await tokens.create(administrator, spec)).text;
+  };
+  const call: StartedApp['call'] = (request, { token: text = ADMIN_TOKEN, body, headers = {} } = {}) => {
+    const [method, url] = request.split(' ') as ['GET', string];
+    const authorization = text === null ? {} : bearer(text);
+    return app.inject({
+      method,
+      url,
+      headers: { ...authorization, ...headers },
+      ...(body === undefined ? {} : { payload: body as object }),
+    });
+  };
+  return {
+    tokens: {
+      administrator: ADMIN_TOKEN,
+      operator: await token('operator'),
+      viewer: await token('viewer'),
+      instance: await token('instance'),
+    },
+    token,
+    call,
+    ask: (operation) => lane.submit(operation),
+    async installKey(fields, sections) {
+      const file = signedKeyFile(fields, sections);
+      const { statusCode, body } = await call('POST /v1/keys', { body: { file: file.text } });
+      if (statusCode !== 201 && statusCode !== 200) throw new Error(`the key was not installed: ${body}`);
+      return file;
+    },
+    register: (name, key, body = {}) =>
+      call(`PUT /v1/instances/${name}`, { body: { ...(key === undefined ? {} : { key }), ...body } }),
+    async login(instance, user, loginFields) {
+      const id = randomUUID();
+      const answer = await lane.submit(makeLogin({ instance, id, claims: { user }, ...loginFields }));
+      if (answer.is !== 'granted') throw new Error(`a grant was expected, not ${JSON.stringify(answer)}`);
+      return id;
+    },
+  };
+}
