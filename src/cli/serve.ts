@@ -44,10 +44,12 @@ export async function runServe(): Promise<number> {
       telemetry,
     });
     try {
-      await prepare(server, config);
-      if (server.embedded) process.stdout.write(banner(server.url, admin));
       logger.info({ url: server.url, version, replica }, 'Lictor listens.');
-      return await untilEnd(server, logger);
+      const end = untilEnd(server, logger);
+      welcome(server, config, admin).catch((error) =>
+        logger.error({ err: error }, 'The evaluation key could not be installed.'),
+      );
+      return await end;
     } finally {
       await server.close();
     }
@@ -65,9 +67,15 @@ function makeLogger(config: Config): Logger {
   return pino({ level: config.logLevel, mixin: activeTraceIds, base: { service: 'lictor' } });
 }
 
-/** Installs the built-in evaluation key where it is used, and on a first embedded start the demonstration. */
-async function prepare({ lane, embedded }: RunningServer, config: Config): Promise<void> {
-  if (!config.evaluation) return;
+/** As soon as it serves, prepares what a first user needs, and tells whoever started it on his own machine. */
+async function welcome(server: RunningServer, config: Config, admin: AdminToken): Promise<void> {
+  await server.lane.status.firstServing;
+  if (config.evaluation) await prepare(server);
+  if (server.embedded) process.stdout.write(banner(server.url, admin));
+}
+
+/** Installs the built-in evaluation key, and on a first embedded start the demonstration. */
+async function prepare({ lane, embedded }: RunningServer): Promise<void> {
   const state = await lane.read((table) => ({
     hasKey: table.keys.has(EVALUATION_KEY.id),
     isNew: table.version === 0,

@@ -6,7 +6,6 @@ import type postgres from 'postgres';
 import { type Principal, permits } from '../domain/access.ts';
 import { LicenseError } from '../domain/errors.ts';
 import { decisionId, type JournalEvent, type JournalRow } from '../domain/events.ts';
-import type { Table } from '../domain/table.ts';
 import { listRows } from '../storage/journal.ts';
 import { actorsOf, keyOfEvent, loginsOf, usersOf } from './journalmembers.ts';
 import type { Lane } from './lane.ts';
@@ -83,7 +82,7 @@ export class Journal {
     after: JournalPosition | null,
   ): Promise<JournalPage> {
     const { sql, shard, rowsScannedMax = ROWS_SCANNED_MAX } = this.#options;
-    const keyOf = await this.#keysOfInstances();
+    const keyOf = await this.#keysOfInstances(principal.keys !== null || filter.key !== undefined);
     const items: JournalEntry[] = [];
     let last = after;
     let from = after?.version;
@@ -121,7 +120,7 @@ export class Journal {
     if (entry === null) {
       throw new LicenseError('decision-not-found', `The journal has no decision ${id}, or keeps it no more.`);
     }
-    const shown = restrict(entry, principal, await this.#keysOfInstances());
+    const shown = restrict(entry, principal, await this.#keysOfInstances(principal.keys !== null));
     if (shown !== null) return shown;
     throw new LicenseError('forbidden', `The token is restricted and does not permit journal.read on ${id}.`);
   }
@@ -133,12 +132,16 @@ export class Journal {
     return row?.version === version && row.events[index] ? entryAt(row, index) : null;
   }
 
-  /** Some events name only an instance; which key that concerns is told by the registrations of now. */
-  #keysOfInstances(): Promise<KeyOf> {
-    return this.#options.lane.read((table: Table) => {
-      const keys = new Map([...table.instances].map(([name, { key }]) => [name, key]));
-      return (instance) => keys.get(instance) ?? null;
-    });
+  /**
+   * Some events name only an instance; which key that concerns is told by the registrations of now.
+   * @param isNeeded - whether anything depends on it; the journal is read without a table otherwise.
+   */
+  async #keysOfInstances(isNeeded: boolean): Promise<KeyOf> {
+    if (!isNeeded) return () => null;
+    const keys = await this.#options.lane.read(
+      ({ instances }) => new Map([...instances].map(([name, { key }]) => [name, key])),
+    );
+    return (instance) => keys.get(instance) ?? null;
   }
 }
 

@@ -12,6 +12,11 @@ export class LaneStatus {
   #reason = 'The table is being loaded.';
   /** Set once the replica shuts down: what waits is answered, nothing new is taken. */
   closing = false;
+  #nowServing: () => void = () => {};
+  /** Settles when the lane serves for the first time. */
+  readonly firstServing = new Promise<void>((resolve) => {
+    this.#nowServing = resolve;
+  });
 
   get state(): LaneState {
     return this.#state;
@@ -29,6 +34,7 @@ export class LaneStatus {
   say(state: LaneState, reason: string): void {
     this.#state = state;
     this.#reason = reason;
+    if (state === 'serving') this.#nowServing();
   }
 
   /** What whoever cannot be served now is told. */

@@ -53,11 +53,8 @@ interface Using {
 
 type App = Parameters<RoutePlugin>[0];
 
-/** Where a page begins; a cursor of one order is none of the other. */
+/** Where a page begins: a cursor goes before `after`, and one of one order is none of the other. */
 function positionOf({ cursor, after, order }: Static<typeof JournalQuery>): JournalPosition | null {
-  if (cursor !== undefined && after !== undefined) {
-    throw fieldFault('?after', 'is for the first page only: leave it out with a cursor');
-  }
   const position = decodeCursor(`journal-${order ?? 'newest'}`, cursor, 2);
   if (position !== null) return { version: Number(position[0]), index: Number(position[1]) };
   if (after === undefined) return null;
