@@ -49,7 +49,9 @@ async function readTree(pid: number): Promise<number> {
   const own = await readTimes(pid);
   const children = await readChildren(pid);
   const live = await Promise.all(children.map(readTimes));
-  return (own?.own ?? 0) + (own?.collected ?? 0) + live.reduce((total, times) => total + (times?.own ?? 0), 0);
+  return (
+    (own?.own ?? 0) + (own?.collected ?? 0) + live.reduce((total, times) => total + (times?.own ?? 0), 0)
+  );
 }
 
 async function readChildren(pid: number): Promise<number[]> {
@@ -65,7 +67,10 @@ async function readTimes(pid: number): Promise<{ own: number; collected: number 
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   if (text === null) return null;
   // The name is in brackets and may hold anything; the fields after it are numbered from 3.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+  const fields = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
   const field = (number: number) => fields[number - 3] ?? 0;
   return {
     own: (field(14) + field(15)) / TICKS_PER_SECOND,

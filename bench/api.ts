@@ -112,7 +112,10 @@ export class Api {
    * @throws Error when one of them is not granted.
    */
   async logIn(count: number, loginOf: (number: number) => object): Promise<void> {
-    const starts = Array.from({ length: Math.ceil(count / BATCH_OPERATIONS) }, (_, n) => n * BATCH_OPERATIONS);
+    const starts = Array.from(
+      { length: Math.ceil(count / BATCH_OPERATIONS) },
+      (_, n) => n * BATCH_OPERATIONS,
+    );
     await this.each(
       starts,
       async (start) => {

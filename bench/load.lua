@@ -63,7 +63,7 @@ function makers.login()
 end
 
 function makers.keys()
-  local head, tail = template('{"instance":"' .. instance, 17, '"}')
+  local head, tail = template('{"instance":"' .. instance, 18, '"}')
   return function()
     local key = random(0, keys - 1)
     return head .. format('%04d","user":"u%03d', key, random(0, users - 1)) .. tail

@@ -10,7 +10,12 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres, { type Sql } from 'postgres';
 import { findPostgresBinaries, findServerUser } from '../src/storage/postgres-binaries.ts';
-import { initialiseDataDirectory, SERVER_ROLE, startServer, stopServer } from '../src/storage/postgres-server.ts';
+import {
+  initialiseDataDirectory,
+  SERVER_ROLE,
+  startServer,
+  stopServer,
+} from '../src/storage/postgres-server.ts';
 
 /** As durable as a real one, with memory and WAL enough that no checkpoint falls into a measurement. */
 const SETTINGS = {
@@ -48,7 +53,8 @@ export async function startPostgres(directory: string, preload?: string): Promis
   const password = randomBytes(12).toString('hex');
   const cluster = { binaries, user, dataDirectory, onLine: () => {} };
   await initialiseDataDirectory(cluster, password);
-  const program = preload === undefined ? binaries.postgres : await wrap(directory, binaries.postgres, preload);
+  const program =
+    preload === undefined ? binaries.postgres : await wrap(directory, binaries.postgres, preload);
   const server = await startServer({
     ...cluster,
     binaries: { ...binaries, postgres: program },
@@ -99,7 +105,8 @@ export async function compileSlowDisk(directory: string): Promise<string | null>
     const args = ['-shared', '-fPIC', '-O1', '-o', library, SLOW_DISK_SOURCE, '-ldl'];
     const compiled = spawnSync(compiler, args, { encoding: 'utf8' });
     if (compiled.error !== undefined) continue;
-    if (compiled.status !== 0) throw new Error(`${compiler} could not compile slow-disk.c: ${compiled.stderr}`);
+    if (compiled.status !== 0)
+      throw new Error(`${compiler} could not compile slow-disk.c: ${compiled.stderr}`);
     await chmod(library, 0o755);
     return library;
   }

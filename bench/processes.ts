@@ -67,7 +67,8 @@ async function listeningUrl(child: ChildProcess, ended: Promise<void>): Promise<
   let timer: NodeJS.Timeout | undefined;
   try {
     return await new Promise<string>((resolve, reject) => {
-      const explain = (what: string) => new Error(`${child.spawnargs.join(' ')} ${what}:\n${lines.join('\n')}`);
+      const explain = (what: string) =>
+        new Error(`${child.spawnargs.join(' ')} ${what}:\n${lines.join('\n')}`);
       timer = setTimeout(() => {
         child.kill('SIGKILL');
         reject(explain('did not listen in time'));

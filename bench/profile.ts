@@ -81,7 +81,10 @@ function byPlace({ functionName, url }: Frame): string {
   const short = shorten(url);
   if (short.startsWith('src/')) return path.dirname(short);
   if (short.startsWith('node:')) return short.split('/')[0]!;
-  return short.split('/').slice(0, short.startsWith('@') ? 2 : 1).join('/');
+  return short
+    .split('/')
+    .slice(0, short.startsWith('@') ? 2 : 1)
+    .join('/');
 }
 
 /** A path that says the package, or the place in this project, and nothing of the machine. */

@@ -74,7 +74,16 @@ function sampleTable(samples: readonly Sample[]): string {
       faultsOf(each).length === 0 ? '' : 'FAULT',
     ];
   });
-  const head = ['cell', 'clients', 'per second', '× bare', 'p50 ms', 'p99 ms', 'CPU µs node + pg + redis', ''];
+  const head = [
+    'cell',
+    'clients',
+    'per second',
+    '× bare',
+    'p50 ms',
+    'p99 ms',
+    'CPU µs node + pg + redis',
+    '',
+  ];
   return table(head, rows);
 }
 
@@ -82,7 +91,8 @@ function figureTable(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
     const { name, value, unit, goal, faults, words } = figure;
     const met = isMet(figure);
-    const verdict = met === null ? '' : met ? 'met' : faults.length > 0 ? 'NOT MET' : `NOT MET by ${missedBy(figure)}`;
+    const verdict =
+      met === null ? '' : met ? 'met' : faults.length > 0 ? 'NOT MET' : `NOT MET by ${missedBy(figure)}`;
     return [
       name,
       `${spread(value, plain)} ${unit}`,

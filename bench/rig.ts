@@ -95,7 +95,8 @@ export class Site {
   async settle(): Promise<void> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;
     while ((await this.lag()) > 0) {
-      if (performance.now() > deadline) throw new Error(`The fold of ${this.#name} does not come to its end.`);
+      if (performance.now() > deadline)
+        throw new Error(`The fold of ${this.#name} does not come to its end.`);
       await pause(SETTLE_POLL_MS);
     }
   }
@@ -116,7 +117,10 @@ export class Rig {
   readonly signal: AbortSignal;
   readonly #closers: (() => Promise<void>)[];
 
-  private constructor(parts: Pick<Rig, 'directory' | 'redis' | 'postgres' | 'bare' | 'signal'>, closers: (() => Promise<void>)[]) {
+  private constructor(
+    parts: Pick<Rig, 'directory' | 'redis' | 'postgres' | 'bare' | 'signal'>,
+    closers: (() => Promise<void>)[],
+  ) {
     this.directory = parts.directory;
     this.redis = parts.redis;
     this.postgres = parts.postgres;

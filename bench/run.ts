@@ -6,16 +6,31 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { findPostgresBinaries, findServerUser } from '../src/storage/postgres-binaries.ts';
+import { measureColdStart } from './cold.ts';
+import { checkSlowDisk } from './disk.ts';
 import { type Figure, type Guard, isMet, pairFigures, ratioFigures } from './goals.ts';
+import { checkGuards } from './guards.ts';
 import type { Sample } from './measure.ts';
 import { type Options, type Part, readOptions, USAGE } from './options.ts';
 import { profileServer } from './profile.ts';
 import { describeResults, describeSample, writeResults } from './report.ts';
 import { Rig } from './rig.ts';
+import { loadTables, measureRestarts, measureSizes, sizeFigures } from './sizes.ts';
+import { measureSteady } from './steady.ts';
 import { measureThroughput, prepareThroughput } from './throughput.ts';
 import { provideWrk } from './wrk.ts';
 
-const TABLE_PARTS: readonly Part[] = ['hot', 'keys', 'refusals', 'heartbeats', 'logout', 'pair'];
+const MAIN_PARTS: readonly Part[] = [
+  'hot',
+  'keys',
+  'refusals',
+  'heartbeats',
+  'logout',
+  'pair',
+  'disk',
+  'steady',
+  'guards',
+];
 
 /** What a run has found so far. */
 interface Findings {
@@ -26,16 +41,66 @@ interface Findings {
 
 async function runParts(rig: Rig, options: Options, findings: Findings): Promise<void> {
   const { parts } = options;
-  const say = (words: string) => process.stdout.write(`${words}\n`);
-  const throughput = await prepareThroughput(rig, options);
-  if (TABLE_PARTS.some((part) => parts.has(part))) {
-    say('Throughput, round by round:');
-    const samples = await measureThroughput(rig, throughput.cells, options, (sample) =>
-      say(describeSample(sample)),
-    );
-    findings.samples.push(...samples);
-    findings.figures.push(...ratioFigures(samples), ...pairFigures(samples));
+  if (MAIN_PARTS.some((part) => parts.has(part))) await runMainParts(rig, options, findings);
+  if (parts.has('sizes') || parts.has('restart')) await runSizes(rig, options, findings);
+  if (parts.has('cold')) {
+    say('Cold start of the embedded default:');
+    findings.figures.push(await measureColdStart(rig));
   }
+}
+
+/** What shares one server and its table. */
+async function runMainParts(
+  rig: Rig,
+  options: Options,
+  { samples, figures, guards }: Findings,
+): Promise<void> {
+  const { parts } = options;
+  const report = (sample: Sample) => say(describeSample(sample));
+  const { main, cells } = await prepareThroughput(rig, options);
+  if (cells.length > 0) {
+    say('Throughput, round by round:');
+    const measured = await measureThroughput(rig, cells, options, report);
+    samples.push(...measured);
+    figures.push(...ratioFigures(measured), ...pairFigures(measured));
+  }
+  if (parts.has('disk')) {
+    say('A slow disk beside the usual one:');
+    const { samples: measured, guard } = await checkSlowDisk(rig, main, options, report);
+    samples.push(...measured);
+    guards.push(guard);
+  }
+  if (parts.has('steady')) {
+    say(`Logins and logouts for ${options.steadySeconds} s:`);
+    const { sample, figures: found } = await measureSteady(rig, main, options);
+    report(sample);
+    samples.push(sample);
+    figures.push(...found);
+  }
+  if (parts.has('guards')) {
+    say('Guards on what the load has left:');
+    guards.push(...(await checkGuards(main, rig.signal)));
+  }
+}
+
+async function runSizes(rig: Rig, options: Options, { samples, figures, guards }: Findings): Promise<void> {
+  const sizes = options.parts.has('sizes') ? options.sizes : options.sizes.slice(-1);
+  say('Tables of several sizes:');
+  const loaded = await loadTables(rig, sizes, say);
+  if (options.parts.has('sizes')) {
+    const measured = await measureSizes(rig, loaded, options, (sample) => say(describeSample(sample)));
+    samples.push(...measured);
+    figures.push(...(await sizeFigures(loaded, measured)));
+  }
+  if (options.parts.has('restart')) {
+    const found = await measureRestarts(loaded.at(-1)!, say);
+    figures.push(...found.figures);
+    guards.push(...found.guards);
+  }
+}
+
+function say(words: string): void {
+  process.stdout.write(`${words}\n`);
 }
 
 async function describeMachine(rig: Rig): Promise<Record<string, string | number>> {
@@ -71,17 +136,16 @@ async function main(): Promise<number> {
   const rig = await Rig.open(interrupt.signal);
   try {
     if (options.profile) {
-      await profileServer(rig, options, (words) => void process.stdout.write(`${words}\n`));
+      await profileServer(rig, options, say);
       return 0;
     }
     const machine = await describeMachine(rig);
     await runParts(rig, options, findings);
-    const { signal: _, ...rest } = { signal: null, ...options };
     const results = {
       startedAt,
       finishedAt: new Date().toISOString(),
       machine,
-      options: { ...rest, parts: [...options.parts] },
+      options: { ...options, parts: [...options.parts] },
       ...findings,
     };
     process.stdout.write(describeResults(results));

@@ -3,11 +3,9 @@
  * replicas, each beside the bare route, interleaved.
  */
 
-import type { Api } from './api.ts';
-import { uuidOf } from './api.ts';
-import { TOKEN } from './api.ts';
+import { type Api, TOKEN, uuidOf } from './api.ts';
 import { measure, type Sample, type Target, type Timing } from './measure.ts';
-import type { Options, Part } from './options.ts';
+import type { Options } from './options.ts';
 import type { Rig, Site } from './rig.ts';
 import { meanOf } from './statistics.ts';
 
@@ -26,7 +24,6 @@ const LOGOUTS_PER_SECOND_MAX = 60_000;
 
 /** A cell of the table. */
 export interface Cell {
-  readonly part: Part | 'bare';
   readonly name: string;
   /** Runs it once: prepares, measures, and clears away. */
   run(timing: Timing): Promise<Sample>;
@@ -48,13 +45,15 @@ export async function prepareThroughput(rig: Rig, options: Options): Promise<Thr
   const { api } = main;
   const hot = await api.installKey(0, UNITS_PLENTY);
   await api.each(['hot', 'mix'], (name) => api.register(name, hot));
-  const cells: Cell[] = [hotCell(main)];
+  const cells: Cell[] = [];
+  // Two replicas are held against one, so that one is measured with them.
+  if (options.parts.has('hot') || options.parts.has('pair')) cells.push(hotCell(main));
   if (options.parts.has('keys')) cells.push(await keysCell(main));
   if (options.parts.has('refusals')) cells.push(await refusalsCell(main));
   if (options.parts.has('heartbeats')) cells.push(await heartbeatsCell(main, hot));
   if (options.parts.has('logout')) cells.push(await logoutCell(main, hot));
   if (options.parts.has('pair')) cells.push(await pairCell(rig));
-  return { cells: cells.filter(({ part }) => part !== 'hot' || options.parts.has('hot') || options.parts.has('pair')), main };
+  return { cells, main };
 }
 
 /**
@@ -99,7 +98,7 @@ function bareCell(rig: Rig): Cell {
     counter: null,
     apis: [],
   };
-  return { part: 'bare', name: 'bare', run: (timing) => measure(target, timing) };
+  return { name: 'bare', run: (timing) => measure(target, timing) };
 }
 
 /** A target on a site, whose logins are counted. */
@@ -121,19 +120,12 @@ export function hotTarget(site: Site, cell: string, instance = 'hot'): Target {
 }
 
 function hotCell(site: Site): Cell {
-  return cellThatClears('hot', 'hot', site, hotTarget(site, 'hot'), ['hot']);
+  return cellThatClears('hot', site, hotTarget(site, 'hot'), ['hot']);
 }
 
 /** A cell whose logins are ended after each measurement, so that the next begins with the same table. */
-function cellThatClears(
-  part: Part,
-  name: string,
-  site: Site,
-  target: Target,
-  instances: readonly string[],
-): Cell {
+function cellThatClears(name: string, site: Site, target: Target, instances: readonly string[]): Cell {
   return {
-    part,
     name,
     async run(timing) {
       const sample = await measure(target, timing);
@@ -160,7 +152,7 @@ async function keysCell(site: Site): Promise<Cell> {
     users: USERS_OF_A_KEY,
     keys: KEYS,
   });
-  return cellThatClears('keys', 'keys', site, target, KEY_INSTANCES);
+  return cellThatClears('keys', site, target, KEY_INSTANCES);
 }
 
 async function refusalsCell(site: Site): Promise<Cell> {
@@ -169,7 +161,7 @@ async function refusalsCell(site: Site): Promise<Cell> {
   await api.logIn(UNITS_FEW, (number) => ({ instance: 'full', user: `holder-${number}` }));
   const target = loginTarget(site, 'refusals', { kind: 'login', instance: 'full', users: USERS });
   const refused = { ...target, refuses: true, counter: 'lictor_logins_refused_total' };
-  return { part: 'refusals', name: 'refusals', run: (timing) => measure(refused, timing) };
+  return { name: 'refusals', run: (timing) => measure(refused, timing) };
 }
 
 async function heartbeatsCell(site: Site, key: string): Promise<Cell> {
@@ -189,7 +181,7 @@ async function heartbeatsCell(site: Site, key: string): Promise<Cell> {
     count: LEASED,
   });
   const beats = { ...target, counter: 'lictor_heartbeats_total' };
-  return { part: 'heartbeats', name: 'heartbeats', run: (timing) => measure(beats, timing) };
+  return { name: 'heartbeats', run: (timing) => measure(beats, timing) };
 }
 
 async function logoutCell(site: Site, key: string): Promise<Cell> {
@@ -198,12 +190,13 @@ async function logoutCell(site: Site, key: string): Promise<Cell> {
   let salt = SALT_LOGOUT;
   let perSecond = LOGOUTS_PER_SECOND_MAX / 2;
   return {
-    part: 'logout',
     name: 'logout',
     async run(timing) {
       salt += 1;
       const here = salt;
-      const count = Math.ceil(Math.min(perSecond * 1.5, LOGOUTS_PER_SECOND_MAX) * (timing.seconds + timing.warmUpSeconds));
+      const count = Math.ceil(
+        Math.min(perSecond * 1.5, LOGOUTS_PER_SECOND_MAX) * (timing.seconds + timing.warmUpSeconds),
+      );
       await api.logIn(count, (number) => ({
         instance: 'outs',
         id: uuidOf(here, number),
@@ -225,5 +218,5 @@ async function pairCell(rig: Rig): Promise<Cell> {
   await site.start();
   await site.start();
   await site.api.register('hot', await site.api.installKey(0, UNITS_PLENTY));
-  return cellThatClears('pair', 'pair', site, hotTarget(site, 'pair'), ['hot']);
+  return cellThatClears('pair', site, hotTarget(site, 'pair'), ['hot']);
 }

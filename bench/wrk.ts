@@ -88,7 +88,16 @@ export async function sendLoad(
     LOAD_SERVERS: urls.map((url) => new URL(url).host).join(','),
   };
   for (const [name, value] of Object.entries(load)) env[`LOAD_${name.toUpperCase()}`] = String(value);
-  const args = [`-t${urls.length}`, `-c${clients}`, `-d${seconds}s`, '--timeout', '10s', '-s', SCRIPT, urls[0]!];
+  const args = [
+    `-t${urls.length}`,
+    `-c${clients}`,
+    `-d${seconds}s`,
+    '--timeout',
+    '10s',
+    '-s',
+    SCRIPT,
+    urls[0]!,
+  ];
   const child = spawn('wrk', args, { env, stdio: ['ignore', 'pipe', 'pipe'], signal });
   const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000 + OVERTIME_MS);
   let output = '';

@@ -171,7 +171,12 @@ async function openServer(parts: ServerParts, closers: Closers): Promise<Running
     logins: new Logins({ lane: lane.lane, heartbeats, sql, shard: SHARD }),
     heartbeats,
     keys: new Keys({ ...shared, ...keyConditions }),
-    instances: new Instances({ ...shared, heartbeats, revoked: config.revokedKeys, graceSeconds: config.instanceGraceSeconds }),
+    instances: new Instances({
+      ...shared,
+      heartbeats,
+      revoked: config.revokedKeys,
+      graceSeconds: config.instanceGraceSeconds,
+    }),
     usage: new Usage(shared),
     journal: new Journal(shared),
     releases: new Releases({ ...shared, heartbeats }),

@@ -13,14 +13,14 @@ import type {
   JournalRow,
   Released,
 } from './events.ts';
+import { Login, type Moment, type Pool, type User } from './holdings.ts';
 import { defaultPoolOf } from './instances.ts';
-import { DivergenceError, Login, type Pool, type Table, type User } from './table.ts';
+import { DivergenceError, type Table } from './table.ts';
 
 /** Where an event stands, for what it writes and for complaints. */
 export interface Position {
-  readonly version: number;
+  readonly moment: Moment;
   readonly index: number;
-  readonly atMs: number;
 }
 
 /**
@@ -31,8 +31,9 @@ export function applyRow(table: Table, row: JournalRow): void {
   if (row.version !== table.version + 1) {
     throw new DivergenceError(`row ${row.version} does not follow version ${table.version} of the table`);
   }
+  const moment = { version: row.version, atMs: row.at };
   for (let index = 0; index < row.events.length; index += 1) {
-    applyEvent(table, row.events[index]!, { version: row.version, index, atMs: row.at });
+    applyEvent(table, row.events[index]!, { moment, index });
   }
   moveHead(table, row);
 }
@@ -103,10 +104,8 @@ function applyGranted(table: Table, event: Granted, position: Position): void {
   if (event.pending) login.phase = 'pending';
   login.processId = event.processId ?? 0;
   login.leaseSeconds = event.leaseSeconds ?? 0;
-  if (login.leaseSeconds > 0) login.expiresAtMs = position.atMs + login.leaseSeconds * 1000;
   login.endsAtMs = event.ends ?? 0;
-  login.grantedAtMs = position.atMs;
-  login.version = position.version;
+  login.moment = position.moment;
   login.index = position.index;
   login.connections = event.connections;
   login.units = event.units;
@@ -120,23 +119,22 @@ function applyGranted(table: Table, event: Granted, position: Position): void {
 function applyReleased(table: Table, event: Released, position: Position): void {
   const login = loginOf(table, event, position);
   const { user, pool } = login;
-  table.removeLogin(login, position.atMs, event.reason);
+  table.removeLogin(login, position.moment.atMs, event.reason);
   verify(position, event, user, pool);
 }
 
 function applyForestalled(table: Table, event: Forestalled, position: Position): void {
   const pool = table.pool(defaultPoolOf(event.instance));
   const login = new Login(event.login, table.place(event.instance), pool);
-  login.grantedAtMs = position.atMs;
-  login.version = position.version;
+  login.moment = position.moment;
   login.index = position.index;
-  table.remember(login, position.atMs, 'logout');
+  table.remember(login, position.moment.atMs, 'logout');
 }
 
 function applyEnded(table: Table, event: Ended, position: Position): void {
   let count = 0;
   for (const login of endedLogins(table, event)) {
-    table.removeLogin(login, position.atMs, event.reason);
+    table.removeLogin(login, position.moment.atMs, event.reason);
     count += 1;
   }
   if (count !== event.logins) complain(position, `${count} logins ended, the row says ${event.logins}`);
@@ -198,7 +196,7 @@ function verify(
 }
 
 function where(position: Position): string {
-  return `journal ${position.version}:${position.index}`;
+  return `journal ${position.moment.version}:${position.index}`;
 }
 
 function complain(position: Position, what: string): never {

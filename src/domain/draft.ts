@@ -6,6 +6,7 @@
 import { applyEvent } from './apply.ts';
 import type { JournalEvent, RefusalSample, Refused, Rule } from './events.ts';
 import { decisionId } from './events.ts';
+import type { Moment } from './holdings.ts';
 import type { Table } from './table.ts';
 
 /** How many refused logins of one pool and rule a row names. */
@@ -20,6 +21,7 @@ export class Draft {
   readonly events: JournalEvent[] = [];
   /** Key files that came with the batch, to be stored with the facts. */
   readonly files = new Map<string, Uint8Array>();
+  readonly #moment: Moment;
   readonly #actorIndex = new Map<string, number>();
   readonly #refusals = new Map<string, { event: Refused; index: number }>();
 
@@ -31,6 +33,7 @@ export class Draft {
     this.table = table;
     this.version = table.version + 1;
     this.atMs = Math.max(Math.floor(nowMs), table.atMs);
+    this.#moment = { version: this.version, atMs: this.atMs };
   }
 
   /** @returns the index of an actor in the row. */
@@ -51,7 +54,7 @@ export class Draft {
   /** Adds an event and applies it. */
   emit(event: JournalEvent): void {
     const index = this.events.push(event) - 1;
-    applyEvent(this.table, event, { version: this.version, index, atMs: this.atMs });
+    applyEvent(this.table, event, { moment: this.#moment, index });
   }
 
   /**

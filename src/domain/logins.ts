@@ -13,6 +13,7 @@ import {
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import { decisionId, type Granted } from './events.ts';
+import type { Login, Place, User } from './holdings.ts';
 import { defaultPoolOf, type Instance } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import { keyStatus } from './keys.ts';
@@ -28,7 +29,7 @@ import {
   refuseUnitLimit,
   refuseUnits,
 } from './refusals.ts';
-import type { Login, Place, Table, User } from './table.ts';
+import type { Table } from './table.ts';
 import { identify, throttleOf } from './users.ts';
 
 /** How long a sessionless request holds its unit at least, in milliseconds (notes section 5). */
@@ -320,8 +321,8 @@ export function viewLogin(table: Table, login: Login): LoginView {
     units: login.units,
     unitsAdded: login.unitsAdded,
     transitioned: login.transitioned,
-    decision: decisionId(table.shard, login.version, login.index),
-    atMs: login.grantedAtMs,
+    decision: decisionId(table.shard, login.moment.version, login.index),
+    atMs: login.moment.atMs,
     leaseSeconds: login.leaseSeconds,
     expiresAtMs: login.expiresAtMs,
     endsAtMs: login.endsAtMs,

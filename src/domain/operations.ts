@@ -5,10 +5,10 @@
 
 import type { ProblemCode, ProblemExtras } from './errors.ts';
 import type { ReleaseReason, Rule } from './events.ts';
+import type { Phase } from './holdings.ts';
 import type { Instance, InstanceSettings } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import type { LicenseKey } from './keys.ts';
-import type { Phase } from './table.ts';
 import type { Claims, LoginKind, Throttle } from './users.ts';
 
 /** A login, and everything that shapes its answer. */

@@ -3,7 +3,7 @@
  */
 
 import { unitsOf } from './counting.ts';
-import type { Place, User } from './table.ts';
+import type { Place, User } from './holdings.ts';
 
 /** Adds (1) or takes out (-1) what a user costs from its pool and from every instance it is on. */
 export function weigh(user: User, sign: 1 | -1): void {

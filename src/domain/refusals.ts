@@ -7,9 +7,9 @@ import type { Count } from './counting.ts';
 import type { Draft } from './draft.ts';
 import type { ProblemCode } from './errors.ts';
 import type { Rule } from './events.ts';
+import type { Login, Place, Pool } from './holdings.ts';
 import type { Instance } from './instances.ts';
 import type { LogIn, Refusal } from './operations.ts';
-import type { Login, Place, Pool } from './table.ts';
 
 /** When a refusal cannot say when a unit is sure to come back, it advises this many seconds. */
 export const RETRY_AFTER_SECONDS = 10;

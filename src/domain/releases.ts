@@ -6,9 +6,9 @@ import { endedLogins } from './apply.ts';
 import { unitsOf, withoutConnection } from './counting.ts';
 import type { Draft } from './draft.ts';
 import type { Ended, ReleaseReason } from './events.ts';
+import type { Login } from './holdings.ts';
 import { instanceNotFound, lost, viewLogin } from './logins.ts';
 import type { Answer, LogOut, Reap, ReleaseInstance, ReleaseUser, Renew } from './operations.ts';
-import type { Login } from './table.ts';
 
 /** Who ends what ends by time. */
 export const SYSTEM_ACTOR = 'lictor';

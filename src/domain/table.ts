@@ -7,125 +7,17 @@
  * last to the first.
  */
 
-import type { Count } from './counting.ts';
 import { DueQueue } from './due.ts';
 import type { ReleaseReason } from './events.ts';
+import { type Login, Place, Pool, type Touched, User } from './holdings.ts';
 import { defaultPoolOf, type Instance } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import { enter, leave, raisePeaks, weigh } from './presence.ts';
-import type { LoginKind } from './users.ts';
 
 /** How long a released ID is remembered, in milliseconds (R-7). */
 export const RELEASED_KEPT_MS = 600_000;
 /** How many released IDs are remembered at most; the oldest are forgotten first (R-7). */
 export const RELEASED_KEPT_MAX = 100_000;
-
-/** `active`; `pending` until it identifies itself (F-43); `grace` when it went out but its unit is still held. */
-export type Phase = 'active' | 'pending' | 'grace';
-
-/** A user ID of a pool that has at least one connection. */
-export class User implements Count {
-  readonly id: string;
-  readonly pool: Pool;
-  connections = 0;
-  transitioned = false;
-  /** Most connections at one time since it last had none (`MaxCon`, trap 12). */
-  connectionsPeak = 0;
-  /** Most users are on one instance only, so that one place stands in the object itself. */
-  home: Place | null = null;
-  elsewhere: Map<Place, number> | null = null;
-
-  constructor(id: string, pool: Pool) {
-    this.id = id;
-    this.pool = pool;
-  }
-
-  /** @returns the connections of this user on one instance. */
-  connectionsAt(place: Place): number {
-    if (place !== this.home) return this.elsewhere?.get(place) ?? 0;
-    let connections = this.connections;
-    if (this.elsewhere) for (const count of this.elsewhere.values()) connections -= count;
-    return connections;
-  }
-
-  /** @returns the units this user costs as one instance sees it (`LicenseCount`, notes 2.1). */
-  unitsAt(place: Place): number {
-    const connections = this.connectionsAt(place);
-    if (connections === 0) return 0;
-    return this.transitioned ? connections : 1;
-  }
-}
-
-/** The units in use under one key, or of one instance without a usable key. */
-export class Pool {
-  readonly id: string;
-  readonly users = new Map<string, User>();
-  units = 0;
-  connections = 0;
-  unitsPeak = 0;
-  usersPeak = 0;
-  connectionsPeak = 0;
-
-  constructor(id: string) {
-    this.id = id;
-  }
-}
-
-/** One connection. Its totals are those of the moment it was granted, so that a retry gets the same answer. */
-export class Login {
-  readonly id: string;
-  readonly place: Place;
-  /** Where it counts; only a login that holds no unit ever changes it. */
-  pool: Pool;
-  user: User | null = null;
-  kind: LoginKind = 'user';
-  phase: Phase = 'active';
-  processId = 0;
-  /** Length of its lease in seconds; 0 lives as long as its instance. */
-  leaseSeconds = 0;
-  /** The deadline of its lease as far as the journal knows, ms since 1970; heartbeats may have moved it on. */
-  expiresAtMs = 0;
-  /** When it ends by itself, ms since 1970; 0 when it does not. */
-  endsAtMs = 0;
-  grantedAtMs = 0;
-  version = 0;
-  index = 0;
-  connections = 0;
-  units = 0;
-  unitsAdded = 0;
-  transitioned = false;
-  print = 0;
-  releasedAtMs = 0;
-  reason: ReleaseReason | null = null;
-
-  constructor(id: string, place: Place, pool: Pool) {
-    this.id = id;
-    this.place = place;
-    this.pool = pool;
-  }
-}
-
-/** What one instance holds. */
-export class Place {
-  readonly instance: string;
-  readonly logins = new Map<string, Login>();
-  /** Released IDs that are still remembered. */
-  readonly released = new Map<string, Login>();
-  /** Units as this instance sees them: a user who is also elsewhere counts here too. */
-  units = 0;
-  emergency: Login | null = null;
-
-  constructor(instance: string) {
-    this.instance = instance;
-  }
-}
-
-/** What changed since it was last looked at; the fold writes these. */
-export class Touched {
-  readonly logins = new Set<Login>();
-  readonly users = new Set<User>();
-  readonly pools = new Set<Pool>();
-}
 
 /** A replica whose fold disagrees with the totals of a row must stop (R-4). */
 export class DivergenceError extends Error {

@@ -4,13 +4,18 @@
  */
 
 import type { Sql } from 'postgres';
+import { applyRow } from '../domain/apply.ts';
 import { unitsOf } from '../domain/counting.ts';
-import type { Login, Table, Touched } from '../domain/table.ts';
+import { type Login, Touched } from '../domain/holdings.ts';
+import type { Table } from '../domain/table.ts';
 import type { Logger } from '../storage/database.ts';
 import { type FoldChanges, type FoldHead, type LoginRecord, readFold, writeFold } from '../storage/folds.ts';
+import { readRowsAfter } from '../storage/journal.ts';
+import { readSnapshot } from '../storage/snapshots.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import type { Lane } from './lane.ts';
 import type { Leadership } from './leadership.ts';
+import { TableBuilder } from './loading.ts';
 import { every, type Repeating } from './repeating.ts';
 import { TouchLog } from './touches.ts';
 
@@ -23,6 +28,14 @@ export interface FoldOptions {
   readonly intervalMs: number;
 }
 
+/** What a fold writes, and the head that it is as of. */
+interface Captured {
+  readonly to: FoldHead & { readonly atMs: number };
+  readonly changes: FoldChanges;
+}
+
+/** Rows of the journal read in one go. */
+const ROWS_PER_READ = 500;
 /** How often a replica that does not lead looks at what the leader has folded, in milliseconds. */
 const FOLLOW_INTERVAL_MS = 1_000;
 
@@ -36,7 +49,7 @@ export class Fold {
   constructor(options: FoldOptions) {
     this.#options = options;
     options.lane.onRow((row, table) => {
-      if (row === null) table.touched = this.#log.reset();
+      if (row === null) table.touched = this.#log.reset(table.version);
     });
   }
 
@@ -77,7 +90,8 @@ export class Fold {
   async #fold(): Promise<void> {
     const { sql, shard, lane, leadership } = this.#options;
     const from = await readFold(sql, shard);
-    const captured = await lane.read((table) => this.#capture(table, from), false);
+    let captured = await lane.read((table) => this.#capture(table, from), false);
+    if (captured === 'incomplete') captured = await this.#readAnew(from);
     if (captured === null) return;
     const { to, changes } = captured;
     const done = await writeFold(sql, shard, leadership.token, from, to, changes);
@@ -86,15 +100,40 @@ export class Fold {
     this.#foldedAtMs = to.atMs;
   }
 
-  #capture(table: Table, from: FoldHead): { to: FoldHead & { atMs: number }; changes: FoldChanges } | null {
+  #capture(table: Table, from: FoldHead): Captured | 'incomplete' | null {
     const rows = table.version - from.version;
     metrics.foldLag(Math.max(0, rows), rows > 0 ? Math.max(0, table.atMs - this.#foldedAtMs) : 0);
     table.touched = this.#log.close(table.version);
     this.#log.dropThrough(from.version);
     if (rows <= 0) return null;
-    const to = { version: table.version, batch: table.batch, atMs: table.atMs };
-    return { to, changes: changesOf(table, this.#log.collect(), from.version) };
+    if (!this.#log.reachesBackTo(from.version)) return 'incomplete';
+    return capturedOf(table, this.#log.collect(), from);
   }
+
+  /**
+   * A crash of the database can take the last folds with it, after what they wrote has been dropped here. Then
+   * the fold goes on from the database alone: from the table as it stands there, and the journal after it.
+   */
+  async #readAnew(from: FoldHead): Promise<Captured> {
+    const { sql, shard, logger } = this.#options;
+    const builder = new TableBuilder(shard);
+    await readSnapshot(sql, shard, builder);
+    const { table } = builder;
+    logger.warn({ version: table.version }, 'Folds were lost in a crash; their journal is folded again.');
+    const touched = new Touched();
+    table.touched = touched;
+    for (;;) {
+      const rows = await readRowsAfter(sql, shard, table, ROWS_PER_READ);
+      if (rows === null) throw new Error('the fold in the database does not meet its journal');
+      for (const row of rows) applyRow(table, row);
+      if (rows.length < ROWS_PER_READ) return capturedOf(table, touched, from);
+    }
+  }
+}
+
+function capturedOf(table: Table, touched: Touched, from: FoldHead): Captured {
+  const { version, batch, atMs } = table;
+  return { to: { version, batch, atMs }, changes: changesOf(table, touched, from.version) };
 }
 
 /**
@@ -154,7 +193,7 @@ export function changesOf(table: Table, touched: Touched, foldVersion: number): 
     else changes.loginsGone.push({ instance: login.place.instance, id: login.id });
   }
   for (const login of present) {
-    const isNew = login.version > foldVersion && !reused.has(login);
+    const isNew = login.moment.version > foldVersion && !reused.has(login);
     (isNew ? changes.loginsAdded : changes.loginsChanged).push(recordOf(login));
   }
   return changes;
@@ -172,8 +211,8 @@ function recordOf(login: Login): LoginRecord {
     leaseSeconds: login.leaseSeconds,
     expiresAtMs: login.expiresAtMs,
     endsAtMs: login.endsAtMs,
-    grantedAtMs: login.grantedAtMs,
-    version: login.version,
+    grantedAtMs: login.moment.atMs,
+    version: login.moment.version,
     index: login.index,
     connections: login.connections,
     units: login.units,

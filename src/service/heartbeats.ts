@@ -7,9 +7,9 @@
 import type { Span } from '@opentelemetry/api';
 import type { BeatStatus, Coordinator, Deadline } from '../coordination/coordinator.ts';
 import type { JournalEvent } from '../domain/events.ts';
+import type { Login } from '../domain/holdings.ts';
 import type { Answer } from '../domain/operations.ts';
 import { refuseIncarnation } from '../domain/registration.ts';
-import type { Login } from '../domain/table.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { Lane } from './lane.ts';

@@ -3,7 +3,8 @@
  */
 
 import type { ReleaseReason } from '../domain/events.ts';
-import { DivergenceError, Login, type Phase, Table } from '../domain/table.ts';
+import { Login, type Moment, type Phase } from '../domain/holdings.ts';
+import { DivergenceError, Table } from '../domain/table.ts';
 import type { LoginKind } from '../domain/users.ts';
 import type { LoginRecord, PoolRecord, UserRecord } from '../storage/folds.ts';
 import type { SnapshotReader } from '../storage/snapshots.ts';
@@ -11,6 +12,7 @@ import type { SnapshotReader } from '../storage/snapshots.ts';
 /** Collects a snapshot; `table` is whole once the snapshot has been read. */
 export class TableBuilder implements SnapshotReader {
   readonly table: Table;
+  #moment: Moment = { version: 0, atMs: 0 };
 
   constructor(shard: number) {
     this.table = new Table(shard);
@@ -35,10 +37,10 @@ export class TableBuilder implements SnapshotReader {
     login.phase = record.phase as Phase;
     login.processId = record.processId;
     login.leaseSeconds = record.leaseSeconds;
-    login.expiresAtMs = record.expiresAtMs;
     login.endsAtMs = record.endsAtMs;
-    login.grantedAtMs = record.grantedAtMs;
-    login.version = record.version;
+    login.moment = this.#momentOf(record);
+    const expiresAtMs = record.grantedAtMs + record.leaseSeconds * 1000;
+    if (record.leaseSeconds > 0 && record.expiresAtMs !== expiresAtMs) login.expiresAtMs = record.expiresAtMs;
     login.index = record.index;
     login.connections = record.connections;
     login.units = record.units;
@@ -55,6 +57,12 @@ export class TableBuilder implements SnapshotReader {
 
   user(record: UserRecord): void {
     this.table.restoreUser(record);
+  }
+
+  /** Logins of one batch mostly come together, so that they can share it again. */
+  #momentOf({ version, grantedAtMs }: LoginRecord): Moment {
+    if (this.#moment.version !== version) this.#moment = { version, atMs: grantedAtMs };
+    return this.#moment;
   }
 
   /** @throws DivergenceError when the logins do not come to what the pool holds. */

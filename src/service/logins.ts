@@ -7,10 +7,11 @@ import type { Span } from '@opentelemetry/api';
 import ipaddr from 'ipaddr.js';
 import type { Sql } from 'postgres';
 import { LicenseError } from '../domain/errors.ts';
+import type { Login } from '../domain/holdings.ts';
 import type { Instance } from '../domain/instances.ts';
 import { viewLogin } from '../domain/logins.ts';
 import type { Answer, LogIn, LoginView } from '../domain/operations.ts';
-import type { Login, Table } from '../domain/table.ts';
+import type { Table } from '../domain/table.ts';
 import type { LoginKind } from '../domain/users.ts';
 import { type LoginFilter, listLogins } from '../storage/logins.ts';
 import type { Heartbeats } from './heartbeats.ts';
@@ -178,7 +179,7 @@ export class Logins {
     return {
       op: 'login',
       instance: request.instance,
-      id: request.id ?? randomUUID(),
+      id: request.id ?? makeLoginId(),
       claims: {
         kind: kindOf(request),
         user: request.user,
@@ -194,6 +195,14 @@ export class Logins {
       actor: caller.actor,
     };
   }
+}
+
+/**
+ * Makes the ID of a login whose client sent none. An engine builds a UUID out of a dozen pieces and keeps them
+ * as long as the text; a table holds millions of IDs, so the text is made whole.
+ */
+function makeLoginId(): string {
+  return Buffer.from(randomUUID(), 'latin1').toString('latin1');
 }
 
 function placesOf(table: Table, id: string, within: (instance: string) => boolean): string[] {
@@ -272,6 +281,9 @@ function isWithin(address: string, ranges: readonly string[]): boolean {
   });
 }
 
+/** Thirty bits are what an engine keeps without a box of its own, and enough against mistakes. */
+const PRINT_MASK = 0x3fffffff;
+
 /**
  * A number that tells two bodies apart (R-7). It guards against mistakes, not against malice: the ID is the
  * client's own.
@@ -292,5 +304,5 @@ function printOf(request: LoginRequest): number {
   }
   low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
   high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
-  return 4294967296 * (2097151 & high) + (low >>> 0);
+  return (low ^ high) & PRINT_MASK;
 }

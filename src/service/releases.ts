@@ -4,10 +4,11 @@
 
 import { endedLogins } from '../domain/apply.ts';
 import { LicenseError } from '../domain/errors.ts';
+import type { Login } from '../domain/holdings.ts';
 import { keyNotFound } from '../domain/keyring.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { Answer } from '../domain/operations.ts';
-import type { Login, Table } from '../domain/table.ts';
+import type { Table } from '../domain/table.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import type { Lane } from './lane.ts';
 

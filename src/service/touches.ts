@@ -3,7 +3,7 @@
  * next can go on folding at once; what the leader has folded meanwhile is dropped.
  */
 
-import { Touched } from '../domain/table.ts';
+import { Touched } from '../domain/holdings.ts';
 
 /** Changes up to a version. */
 interface Segment {
@@ -14,15 +14,21 @@ interface Segment {
 export class TouchLog {
   #segments: Segment[] = [];
   #current = new Touched();
+  /** Every change after this version is noted here; those up to it need not be. */
+  #since = 0;
 
   /** Where the table notes its changes now. */
   get current(): Touched {
     return this.#current;
   }
 
-  /** Begins anew, with a table that was loaded. */
-  reset(): Touched {
+  /**
+   * Begins anew, with a table that was loaded.
+   * @param version - of the fold that it was loaded from.
+   */
+  reset(version: number): Touched {
     this.#segments = [];
+    this.#since = version;
     this.#current = new Touched();
     return this.#current;
   }
@@ -42,7 +48,19 @@ export class TouchLog {
 
   /** Drops what is folded. */
   dropThrough(version: number): void {
-    this.#segments = this.#segments.filter((segment) => segment.throughVersion > version);
+    this.#segments = this.#segments.filter(({ throughVersion }) => {
+      if (throughVersion > version) return true;
+      this.#since = Math.max(this.#since, throughVersion);
+      return false;
+    });
+  }
+
+  /**
+   * Whether everything that changed after a version is noted. It is not when a fold was lost after its changes
+   * had been dropped: folds are not waited for on disk.
+   */
+  reachesBackTo(version: number): boolean {
+    return version >= this.#since;
   }
 
   /** Everything that is noted in closed segments, each thing once. */

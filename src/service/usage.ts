@@ -5,9 +5,10 @@
 import { type Principal, permits } from '../domain/access.ts';
 import { unitsOf } from '../domain/counting.ts';
 import { LicenseError } from '../domain/errors.ts';
+import type { Phase, Place, Pool, User } from '../domain/holdings.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
 import { keyNotFound } from '../domain/keyring.ts';
-import type { Phase, Place, Pool, Table, User } from '../domain/table.ts';
+import type { Table } from '../domain/table.ts';
 import type { DatabaseClock } from './clock.ts';
 import { type Holdings, holdingsOf } from './instances.ts';
 import { type AsOf, byCodeUnits } from './keys.ts';

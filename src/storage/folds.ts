@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { Sql, TransactionSql } from 'postgres';
 import { copyText } from './copy.ts';
+import { inTransaction } from './transactions.ts';
 
 /** A pool as of the fold. */
 export interface PoolRecord {
@@ -91,7 +92,7 @@ export async function writeFold(
   to: FoldHead & { readonly atMs: number },
   changes: FoldChanges,
 ): Promise<boolean> {
-  return sql.begin(async (tx) => {
+  return inTransaction(sql, '', async (tx) => {
     await tx`set local synchronous_commit = off`;
     const moved = await tx`
       update folds set version = ${to.version}, batch = ${to.batch},
@@ -217,6 +218,8 @@ const LINES_PER_CHUNK = 500;
 
 async function send(stream: Writable, lines: readonly string[]): Promise<void> {
   const finished = once(stream, 'finish');
+  // A stream that fails while it drains fails here too, where nobody may be waiting any more.
+  finished.catch(() => {});
   for (let from = 0; from < lines.length; from += LINES_PER_CHUNK) {
     if (!stream.write(lines.slice(from, from + LINES_PER_CHUNK).join(''))) await once(stream, 'drain');
   }

@@ -3,6 +3,7 @@
  */
 
 import type { Sql } from 'postgres';
+import { inTransaction } from './transactions.ts';
 
 /** A login of a list. Instants are milliseconds since 1970. */
 export interface ListedLogin {
@@ -36,7 +37,7 @@ export async function listLogins(
   after: { readonly instance: string; readonly id: string } | null,
   limit: number,
 ): Promise<{ readonly asOfMs: number; readonly version: number; readonly logins: ListedLogin[] }> {
-  return sql.begin('isolation level repeatable read read only', async (tx) => {
+  return inTransaction(sql, 'isolation level repeatable read read only', async (tx) => {
     const [fold] = await tx<{ version: number; asOfMs: number }[]>`
       select version, (extract(epoch from folded_at) * 1000)::float8 as "asOfMs" from folds
       where shard = ${shard}`;

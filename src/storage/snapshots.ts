@@ -8,6 +8,7 @@ import type { Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
 import { copyValue, eachCopyRow } from './copy.ts';
 import type { FoldHead, LoginRecord, PoolRecord, UserRecord } from './folds.ts';
+import { inTransaction } from './transactions.ts';
 
 /** Whoever builds a table from a snapshot; called in this order. */
 export interface SnapshotReader {
@@ -22,7 +23,7 @@ export interface SnapshotReader {
 
 /** Reads a snapshot, row by row, in bounded memory. */
 export async function readSnapshot(sql: Sql, shard: number, reader: SnapshotReader): Promise<void> {
-  await sql.begin('isolation level repeatable read read only', async (tx) => {
+  await inTransaction(sql, 'isolation level repeatable read read only', async (tx) => {
     const [fold] = await tx<(FoldHead & { atMs: number })[]>`
       select version, batch, (extract(epoch from folded_at) * 1000)::float8 as "atMs"
       from folds where shard = ${shard}`;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { DueQueue } from '../../src/domain/due.ts';
-import { Login, Place, Pool } from '../../src/domain/table.ts';
+import { Login, Place, Pool } from '../../src/domain/holdings.ts';
 
 function makeEnding(id: string, endsAtMs: number, place = new Place('a')): Login {
   const login = new Login(id, place, new Pool('key-1'));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { Login, RELEASED_KEPT_MAX, RELEASED_KEPT_MS, Table, Touched } from '../../src/domain/table.ts';
+import { Login, Touched } from '../../src/domain/holdings.ts';
+import { RELEASED_KEPT_MAX, RELEASED_KEPT_MS, Table } from '../../src/domain/table.ts';
 import {
   makeInstance,
   makeKey,

@@ -6,6 +6,7 @@ import { moveHead } from '../../src/domain/apply.ts';
 import { decide, emitDue, type Policy } from '../../src/domain/decide.ts';
 import { Draft } from '../../src/domain/draft.ts';
 import type { JournalEvent, JournalRow } from '../../src/domain/events.ts';
+import type { User } from '../../src/domain/holdings.ts';
 import {
   DEFAULT_SETTINGS,
   defaultPoolOf,
@@ -25,7 +26,7 @@ import type {
   Refusal,
   Register,
 } from '../../src/domain/operations.ts';
-import { Table, type User } from '../../src/domain/table.ts';
+import { Table } from '../../src/domain/table.ts';
 import type { Claims } from '../../src/domain/users.ts';
 
 /** The instant at which worlds begin, in milliseconds since 1970. */

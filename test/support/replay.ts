@@ -109,7 +109,7 @@ function mustKeepWithin(row: JournalRow, key: string, units: number): void {
 function mustHold(table: Table, attempt: Attempt, key: string): void {
   const login = table.places.get(attempt.instance)?.logins.get(attempt.id);
   const { body } = attempt.replies.at(-1)!;
-  const decision = login && `${SHARD}:${login.version}:${login.index}`;
+  const decision = login && `${SHARD}:${login.moment.version}:${login.index}`;
   if (login?.user?.id !== attempt.user || login.pool.id !== key || decision !== body.decision) {
     throw new Error(`The acknowledged login ${attempt.id} (${body.decision}) is not there: ${decision}.`);
   }

@@ -5,7 +5,8 @@
  */
 import { applyRow } from '../../src/domain/apply.ts';
 import type { JournalRow } from '../../src/domain/events.ts';
-import { type Login, type Place, type Pool, Table, type User } from '../../src/domain/table.ts';
+import type { Login, Place, Pool, User } from '../../src/domain/holdings.ts';
+import { Table } from '../../src/domain/table.ts';
 
 export type Snapshot = ReturnType<typeof snapshotOf>;
 
@@ -43,8 +44,19 @@ function placeOf(place: Place) {
 }
 
 function loginOf(login: Login) {
-  const { place, pool, user, ...plain } = login;
-  return { ...plain, instance: place.instance, pool: pool.id, user: user?.id ?? null };
+  const { place, pool, user, moment, ...plain } = login;
+  const { expiresAtMs, endsAtMs, releasedAtMs } = login;
+  return {
+    ...plain,
+    version: moment.version,
+    grantedAtMs: moment.atMs,
+    expiresAtMs,
+    endsAtMs,
+    releasedAtMs,
+    instance: place.instance,
+    pool: pool.id,
+    user: user?.id ?? null,
+  };
 }
 
 function poolOf(pool: Pool, table: Table) {
