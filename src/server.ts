@@ -12,11 +12,12 @@ import type { Config } from './config.ts';
 import type { Coordinator } from './coordination/coordinator.ts';
 import { createMemoryCoordinator } from './coordination/memory.ts';
 import { createRedisCoordinator } from './coordination/redis.ts';
-import { buildApp } from './http/app.ts';
+import { type App, buildApp } from './http/app.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { listRoutes } from './http/routes.ts';
 import { DatabaseClock } from './service/clock.ts';
 import { Fold } from './service/fold.ts';
+import type { Health } from './service/health.ts';
 import { Heartbeats } from './service/heartbeats.ts';
 import { Instances } from './service/instances.ts';
 import { Journal } from './service/journal.ts';
@@ -125,65 +126,51 @@ async function openServer(parts: ServerParts, closers: Closers): Promise<Running
   const sql = await openDatabase(databaseUrl, config, logger, closers);
   const coordinator = await openCoordinator(config, clock, logger);
   closers.add('coordination', () => coordinator.close());
-  const serving = new Serving({
-    sql: connect(databaseUrl, 'lictor serving', logger),
-    alone: coordinator.kind === 'memory',
-    logger,
-  });
-  closers.add('claim to serve', () => serving.close());
-  await serving.start();
-  const lane = openLane(parts, databaseUrl, coordinator, clock, closers);
-  const work = openLeaderWork(
-    parts,
-    {
-      sql,
-      foldSql: connect(databaseUrl, 'lictor fold', logger),
-      lane: lane.lane,
-      coordinator,
-      clock,
-      serving,
-    },
-    closers,
-  );
-  const heartbeats = new Heartbeats({ lane: lane.lane, coordinator, clock });
-  const health = createReadiness({
-    ...lane,
-    coordinator,
-    serving,
-    leadership: work.leadership,
-    replica: parts.replica,
-  });
-  metrics.observe(gaugesOf(lane.lane, work.leadership, coordinator));
-  const tokens = createTokens({ sql, adminToken: parts.adminToken, cacheMs: config.tokenCacheMs, logger });
-  closers.add('tokens', () => tokens.close());
-  const shared = { lane: lane.lane, sql, clock, shard: SHARD };
-  const keyConditions = {
-    trusted: config.trustedKeys,
-    revoked: config.revokedKeys,
-    allowUnverified: config.allowUnverifiedKeys,
-    timeZone: config.timeZone,
+  const serving = await openServing(databaseUrl, coordinator.kind === 'memory', logger, closers);
+  const { lane, storage } = openLane(parts, databaseUrl, coordinator, clock, closers);
+  const core = { sql, databaseUrl, lane, coordinator, clock, serving };
+  const leadership = openLeaderWork(parts, core, closers);
+  metrics.observe(gaugesOf(lane, leadership, coordinator));
+  const health = createReadiness({ lane, storage, coordinator, serving, leadership, replica: parts.replica });
+  const app = openApp(parts, core, health, closers);
+  lane.start();
+  const url = await app.listen({ host: config.host, port: config.port });
+  return {
+    url,
+    lane,
+    embedded: embedded !== null,
+    failed: embedded
+      ? embedded.exited.then(() => new Error('The embedded Postgres ended.'))
+      : new Promise(() => {}),
+    close: () => closers.close(),
   };
-  const routes = listRoutes({
-    tokens,
-    health,
-    telemetry: parts.telemetry,
-    metricsPublic: true,
-    logins: new Logins({ lane: lane.lane, heartbeats, sql, shard: SHARD }),
-    heartbeats,
-    keys: new Keys({ ...shared, ...keyConditions }),
-    instances: new Instances({
-      ...shared,
-      heartbeats,
-      revoked: config.revokedKeys,
-      graceSeconds: config.instanceGraceSeconds,
-    }),
-    usage: new Usage(shared),
-    journal: new Journal(shared),
-    releases: new Releases({ ...shared, heartbeats }),
-  });
+}
+
+/** What everything above the lane is built on. */
+interface Core {
+  readonly sql: Sql;
+  readonly databaseUrl: string;
+  readonly lane: Lane;
+  readonly coordinator: Coordinator;
+  readonly clock: DatabaseClock;
+  readonly serving: Serving;
+}
+
+/** Builds the services and the HTTP application over them. */
+function openApp(
+  { config, logger, version, telemetry, adminToken }: ServerParts,
+  { sql, lane, coordinator, clock }: Core,
+  health: Health,
+  closers: Closers,
+): App {
+  const tokens = createTokens({ sql, adminToken, cacheMs: config.tokenCacheMs, logger });
+  closers.add('tokens', () => tokens.close());
+  const heartbeats = new Heartbeats({ lane, coordinator, clock });
+  const shared = { lane, sql, clock, heartbeats, shard: SHARD, revoked: config.revokedKeys };
+  const { trustedKeys: trusted, allowUnverifiedKeys: allowUnverified, timeZone } = config;
   const app = buildApp({
     options: {
-      version: parts.version,
+      version,
       bodyBytesMax: config.bodyBytesMax,
       trustedProxies: [...config.trustedProxies],
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
@@ -196,20 +183,29 @@ async function openServer(parts: ServerParts, closers: Closers): Promise<Running
       coordinator,
       failuresPerMinuteMax: config.authFailuresPerMinuteMax,
     }),
-    routes,
+    routes: listRoutes({
+      tokens,
+      health,
+      telemetry,
+      metricsPublic: true,
+      heartbeats,
+      logins: new Logins(shared),
+      keys: new Keys({ ...shared, trusted, allowUnverified, timeZone }),
+      instances: new Instances({ ...shared, graceSeconds: config.instanceGraceSeconds }),
+      usage: new Usage(shared),
+      journal: new Journal(shared),
+      releases: new Releases(shared),
+    }),
   });
   closers.add('HTTP', () => app.close());
-  lane.lane.start();
-  const url = await app.listen({ host: config.host, port: config.port });
-  return {
-    url,
-    lane: lane.lane,
-    embedded: embedded !== null,
-    failed: embedded
-      ? embedded.exited.then(() => new Error('The embedded Postgres ended.'))
-      : new Promise(() => {}),
-    close: () => closers.close(),
-  };
+  return app;
+}
+
+async function openServing(url: string, alone: boolean, logger: Logger, closers: Closers): Promise<Serving> {
+  const serving = new Serving({ sql: connect(url, 'lictor serving', logger), alone, logger });
+  closers.add('claim to serve', () => serving.close());
+  await serving.start();
+  return serving;
 }
 
 async function openEmbedded(
@@ -293,22 +289,13 @@ function openLane(
   return { lane, storage };
 }
 
-/** What the work of the leader needs. */
-interface LeaderParts {
-  readonly sql: Sql;
-  readonly foldSql: Sql;
-  readonly lane: Lane;
-  readonly coordinator: Coordinator;
-  readonly clock: DatabaseClock;
-  readonly serving: Serving;
-}
-
 /** Starts the work that must be done once: leadership, and what depends on it. */
 function openLeaderWork(
   { config, logger, replica }: ServerParts,
-  { sql, foldSql, lane, coordinator, clock, serving }: LeaderParts,
+  { sql, databaseUrl, lane, coordinator, clock, serving }: Core,
   closers: Closers,
-): { leadership: Leadership } {
+): Leadership {
+  const foldSql = connect(databaseUrl, 'lictor fold', logger);
   closers.add('fold database', () => foldSql.end({ timeout: 2 }));
   const leadership = new Leadership({
     shard: SHARD,
@@ -320,17 +307,11 @@ function openLeaderWork(
     logger,
   });
   closers.add('leadership', () => leadership.close());
-  const shared = { shard: SHARD, lane, leadership, logger };
+  const shared = { shard: SHARD, lane, leadership, clock, logger };
   const fold = new Fold({ ...shared, sql: foldSql, intervalMs: config.foldIntervalMs });
-  const partitions = new Partitions({ ...shared, sql, clock, keepDays: config.journalKeepDays });
-  const reaping = new Reaping({
-    ...shared,
-    sql,
-    coordinator,
-    clock,
-    intervalMs: config.reapIntervalMs,
-    marginMs: config.reapMarginMs,
-  });
+  const partitions = new Partitions({ ...shared, sql, keepDays: config.journalKeepDays });
+  const { reapIntervalMs: intervalMs, reapMarginMs: marginMs } = config;
+  const reaping = new Reaping({ ...shared, sql, coordinator, intervalMs, marginMs });
   closers.add('fold', () => fold.close());
   closers.add('partitions', () => partitions.close());
   closers.add('reaping', () => reaping.close());
@@ -338,7 +319,7 @@ function openLeaderWork(
   fold.start();
   partitions.start();
   reaping.start();
-  return { leadership };
+  return leadership;
 }
 
 /** @returns an ID for a replica: the host's name, which people know, and something that no other life of it has. */

@@ -1,5 +1,8 @@
 /** The version of this Lictor, as its package says. */
 
-import packageJson from '../../package.json' with { type: 'json' };
+import { readFileSync } from 'node:fs';
 
-export const version: string = packageJson.version;
+const PACKAGE_FILE = new URL('../../package.json', import.meta.url);
+
+export const version: string = (JSON.parse(readFileSync(PACKAGE_FILE, 'utf8')) as { version: string })
+  .version;

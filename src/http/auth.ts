@@ -38,12 +38,6 @@ interface Memo {
   readonly generation: number;
 }
 
-const MEMO = Symbol('lictor.principal');
-
-interface RememberingSocket {
-  [MEMO]?: Memo;
-}
-
 /**
  * Makes the authenticator of an application.
  *
@@ -53,10 +47,12 @@ interface RememberingSocket {
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { tokens } = options;
   const now = options.now ?? Date.now;
+  // Beside the sockets and not on them: a property of ours would make Node's own code for sockets slower.
+  const memos = new WeakMap<object, Memo>();
   return (request, done) => {
     const header = request.raw.headers.authorization;
-    const socket = request.raw.socket as RememberingSocket;
-    const memo = socket[MEMO];
+    const { socket } = request.raw;
+    const memo = memos.get(socket);
     if (
       memo !== undefined &&
       memo.header === header &&
@@ -84,7 +80,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         return;
       }
       const { principal, goodUntilMs } = result;
-      socket[MEMO] = { header, principal, goodUntilMs, generation };
+      memos.set(socket, { header, principal, goodUntilMs, generation });
       done(null, principal);
     };
     const checked = tokens.check(text);

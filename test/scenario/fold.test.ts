@@ -2,11 +2,15 @@
  * The fold, whatever becomes of its leader and of the database: it is level with the journal in the end, and the
  * replay from zero equals it.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { leaderOf, type Replica, startReplica, timesLogged } from '../support/cluster.ts';
 import { startOwnPostgres } from '../support/database.ts';
 import { closeConnections, fire, installKey, makeAttempts, releaseAll } from '../support/load.ts';
 import { readFoldedTable, verifyPromise, withDatabase } from '../support/replay.ts';
+import { until } from '../support/wait.ts';
 
 const INSTANCES = ['app-a', 'app-b'];
 const UNITS = 500;
@@ -57,4 +61,45 @@ test('R-9: a crash of the database that takes the last folds with it is noticed,
   await verifyPromise({ databaseUrl: pg.url, replicas: [next], key, units: UNITS, acknowledged });
   expect(timesLogged(next, 'The table is loaded.')).toBe(1);
   await releaseAll(next.url, INSTANCES);
+}, 60_000);
+
+test('R-1: a leader that has not noticed yet that the database was set back folds nothing of its own history', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'lictor-scenario-'));
+  cleanups.push(() => rm(folder, { recursive: true, force: true }));
+  const pg = await startOwnPostgres();
+  cleanups.push(() => pg.dispose());
+  // It does not look at the head by itself for a minute, and folds so seldom that what is lost was not folded.
+  const env = { LICTOR_HEAD_POLL_MS: '60000', LICTOR_FOLD_INTERVAL_MS: '2000' };
+  const replica = await start(pg.url, env);
+  const key = await installKey(replica.url, UNITS, INSTANCES);
+  const kept = fire(makeAttempts(30, INSTANCES), () => [replica]);
+  await kept.done;
+  await readFoldedTable(pg.url);
+  await pg.stop();
+  await pg.snapshot(path.join(folder, 'copy'));
+  await pg.start();
+  await leaderOf([replica]);
+  const gone = fire(makeAttempts(30, INSTANCES), () => [replica]);
+  await gone.done;
+  await pg.kill9();
+  await pg.restore(path.join(folder, 'copy'));
+  await pg.start();
+  await withDatabase(pg.url, (sql) =>
+    until(
+      async () => {
+        const [last] = await sql`
+          select from pg_stat_activity where application_name = 'lictor fold' and query = 'commit'`;
+        return last !== undefined;
+      },
+      20_000,
+      'the leader has tried to fold',
+    ),
+  );
+  const later = fire(makeAttempts(10, INSTANCES), () => [replica]);
+  await later.done;
+  const acknowledged = [...kept.attempts, ...later.attempts];
+  const promised = { databaseUrl: pg.url, replicas: [replica], key, units: UNITS, acknowledged };
+  const { table } = await verifyPromise(promised);
+  expect(table.loginCount).toBe(acknowledged.length);
+  expect(timesLogged(replica, 'The journal has another history; loading anew.')).toBe(1);
 }, 60_000);

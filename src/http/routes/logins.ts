@@ -140,192 +140,218 @@ export function requireLogin(request: FastifyRequest, logins: Logins, body: Logi
     });
 }
 
+/** What the routes of this file are built with. */
+type App = Parameters<RoutePlugin>[0];
+
 /**
  * Log in, read, log out, identify, renew and explain.
  * @param services.logins - the logins' service.
  */
 export function loginRoutes({ logins }: { readonly logins: Logins }): RoutePlugin {
   return (app, _options, done) => {
-    app.post(
-      '/v1/logins',
-      {
-        config: { access: 'logins.create' },
-        schema: {
-          operationId: 'logIn',
-          summary: 'Log a user in',
-          description:
-            'Grants what the login costs, durably, or refuses it with the rule that did and the figures.',
-          tags: ['logins'],
-          body: LoginBody,
-          response: responses(
-            { 200: LoginShape, 201: LoginShape },
-            [
-              ...REFUSALS,
-              ...UNAVAILABLE,
-              'instance-not-found',
-              'id-reused',
-              'login-released',
-              'user-id-illegal',
-            ],
-            { body: true },
-          ),
-        },
+    logInRoute(app, logins);
+    explainRoute(app, logins);
+    readRoute(app, logins);
+    logOutRoute(app, logins);
+    identifyRoute(app, logins);
+    renewRoute(app, logins);
+    done();
+  };
+}
+
+function logInRoute(app: App, logins: Logins): void {
+  app.post(
+    '/v1/logins',
+    {
+      config: { access: 'logins.create' },
+      schema: {
+        operationId: 'logIn',
+        summary: 'Log a user in',
+        description:
+          'Grants what the login costs, durably, or refuses it with the rule that did and the figures.',
+        tags: ['logins'],
+        body: LoginBody,
+        response: responses(
+          { 200: LoginShape, 201: LoginShape },
+          [
+            ...REFUSALS,
+            ...UNAVAILABLE,
+            'instance-not-found',
+            'id-reused',
+            'login-released',
+            'user-id-illegal',
+          ],
+          { body: true },
+        ),
       },
-      async (request, reply) => {
-        requireLogin(request, logins, request.body);
-        const answer = await logins.logIn(request.body, callerOf(request));
-        // A refusal is an ordinary answer, so that a storm of them does not pay for as many errors.
-        if (answer.is === 'refused') {
-          return sendProblem(request, reply, answer.code, answer.detail, refusalExtras(answer));
-        }
-        const { login, repeated } = expectAnswer(answer, 'granted');
-        reply.code(repeated ? 200 : 201);
-        return loginJson(login);
+    },
+    async (request, reply) => {
+      requireLogin(request, logins, request.body);
+      const answer = await logins.logIn(request.body, callerOf(request));
+      // A refusal is an ordinary answer, so that a storm of them does not pay for as many errors.
+      if (answer.is === 'refused') {
+        return sendProblem(request, reply, answer.code, answer.detail, refusalExtras(answer));
+      }
+      const { login, repeated } = expectAnswer(answer, 'granted');
+      reply.code(repeated ? 200 : 201);
+      return loginJson(login);
+    },
+  );
+}
+
+function explainRoute(app: App, logins: Logins): void {
+  app.post(
+    '/v1/logins/explain',
+    {
+      config: { access: 'logins.explain' },
+      schema: {
+        operationId: 'explainLogin',
+        summary: 'Explain what a login would come to now',
+        description: 'Decides it like a login and changes nothing.',
+        tags: ['logins'],
+        body: LoginBody,
+        response: responses(
+          { 200: ExplainedShape },
+          [...UNAVAILABLE, 'instance-not-found', 'id-reused', 'login-released', 'user-id-illegal'],
+          { body: true },
+        ),
       },
-    );
-    app.post(
-      '/v1/logins/explain',
-      {
-        config: { access: 'logins.explain' },
-        schema: {
-          operationId: 'explainLogin',
-          summary: 'Explain what a login would come to now',
-          description: 'Decides it like a login and changes nothing.',
-          tags: ['logins'],
-          body: LoginBody,
-          response: responses(
-            { 200: ExplainedShape },
-            [...UNAVAILABLE, 'instance-not-found', 'id-reused', 'login-released', 'user-id-illegal'],
-            { body: true },
-          ),
-        },
+    },
+    async (request) => {
+      requireOn(request, logins, 'logins.explain', request.body.instance);
+      const answer = await logins.explain(request.body, callerOf(request));
+      if (answer.is === 'granted') return { verdict: 'granted' as const, login: loginJson(answer.login) };
+      if (answer.is !== 'refused') throw unexpected(throwUnlessDone(answer).is);
+      const { decision: _, ...figures } = refusalExtras(answer);
+      return { verdict: 'refused' as const, code: answer.code, detail: answer.detail, ...figures };
+    },
+  );
+}
+
+function readRoute(app: App, logins: Logins): void {
+  app.get(
+    '/v1/logins/:id',
+    {
+      config: { access: 'logins.read' },
+      schema: {
+        operationId: 'readLogin',
+        summary: 'Read a login',
+        tags: ['logins'],
+        params: LoginParams,
+        querystring: LoginQuery,
+        response: responses({ 200: HeldShape }, [...UNAVAILABLE, 'login-not-found', 'login-ambiguous']),
       },
-      async (request) => {
-        requireOn(request, logins, 'logins.explain', request.body.instance);
-        const answer = await logins.explain(request.body, callerOf(request));
-        if (answer.is === 'granted') return { verdict: 'granted' as const, login: loginJson(answer.login) };
-        if (answer.is !== 'refused') throw unexpected(throwUnlessDone(answer).is);
-        const { decision: _, ...figures } = refusalExtras(answer);
-        return { verdict: 'refused' as const, code: answer.code, detail: answer.detail, ...figures };
+    },
+    async (request) => {
+      const { id } = request.params;
+      const instance = await locate(request, logins, 'logins.read', id, request.query.instance);
+      const login = instance === null ? null : await logins.read(instance, id);
+      if (!login) throw new LicenseError('login-not-found', `Nothing is known of the login ${id}.`);
+      const { held, reason, userConnections } = login;
+      return { ...loginJson(login), held, ...(reason === null ? {} : { reason }), userConnections };
+    },
+  );
+}
+
+function logOutRoute(app: App, logins: Logins): void {
+  app.delete(
+    '/v1/logins/:id',
+    {
+      config: { access: 'logins.release' },
+      schema: {
+        operationId: 'logOut',
+        summary: 'Log out',
+        description: 'Can be repeated, and can come before its login: that one is then not granted any more.',
+        tags: ['logins'],
+        params: LoginParams,
+        querystring: LogoutQuery,
+        response: responses({ 204: NoContent }, [...UNAVAILABLE, 'instance-not-found', 'login-ambiguous']),
       },
-    );
-    app.get(
-      '/v1/logins/:id',
-      {
-        config: { access: 'logins.read' },
-        schema: {
-          operationId: 'readLogin',
-          summary: 'Read a login',
-          tags: ['logins'],
-          params: LoginParams,
-          querystring: LoginQuery,
-          response: responses({ 200: HeldShape }, [...UNAVAILABLE, 'login-not-found', 'login-ambiguous']),
-        },
-      },
-      async (request) => {
-        const { id } = request.params;
-        const instance = await locate(request, logins, 'logins.read', id, request.query.instance);
-        const login = instance === null ? null : await logins.read(instance, id);
-        if (!login) throw new LicenseError('login-not-found', `Nothing is known of the login ${id}.`);
-        const { held, reason, userConnections } = login;
-        return { ...loginJson(login), held, ...(reason === null ? {} : { reason }), userConnections };
-      },
-    );
-    app.delete(
-      '/v1/logins/:id',
-      {
-        config: { access: 'logins.release' },
-        schema: {
-          operationId: 'logOut',
-          summary: 'Log out',
-          description:
-            'Can be repeated, and can come before its login: that one is then not granted any more.',
-          tags: ['logins'],
-          params: LoginParams,
-          querystring: LogoutQuery,
-          response: responses({ 204: NoContent }, [...UNAVAILABLE, 'instance-not-found', 'login-ambiguous']),
-        },
-      },
-      async (request, reply) => {
-        const { id } = request.params;
-        const instance = await locate(request, logins, 'logins.release', id, request.query.instance);
-        if (instance !== null) {
-          throwUnlessDone(await logins.logOut(instance, id, request.query.pages === 1, callerOf(request)));
-        }
-        return reply.code(204).send(null);
-      },
-    );
-    app.post(
-      '/v1/logins/:id/identify',
-      {
-        config: { access: 'logins.create' },
-        schema: {
-          operationId: 'identifyLogin',
-          summary: 'Identify the user of a login',
-          description: 'Trades the unit of the former ID for one of the user, both or neither.',
-          tags: ['logins'],
-          params: LoginParams,
-          querystring: LoginQuery,
-          body: Type.Object(
-            { user: LoginBody.properties.user, clientAddress: LoginBody.properties.clientAddress },
-            { additionalProperties: false, required: ['user'] },
-          ),
-          response: responses(
-            { 200: HeldShape },
-            [
-              ...REFUSALS,
-              ...UNAVAILABLE,
-              'instance-not-found',
-              'login-lost',
-              'login-ambiguous',
-              'login-not-identifiable',
-              'user-id-illegal',
-            ],
-            { body: true },
-          ),
-        },
-      },
-      async (request) => {
-        const { id } = request.params;
-        const { user, clientAddress } = request.body;
-        const instance = await locateOrFail(request, logins, 'logins.create', id, request.query.instance);
-        const caller = callerOf(request);
-        const { login } = expectAnswer(
-          await logins.identify(instance, id, user!, clientAddress, caller),
-          'granted',
-        );
-        const now = await logins.read(instance, id);
-        return { ...loginJson(login), held: now?.held ?? false, userConnections: now?.userConnections ?? 0 };
-      },
-    );
-    app.post(
-      '/v1/logins/:id/heartbeat',
-      {
-        config: { access: 'logins.renew' },
-        schema: {
-          operationId: 'renewLogin',
-          summary: 'Renew the lease of a login',
-          description: 'Answers `renewed`, or a problem that says that the login is lost and why.',
-          tags: ['logins'],
-          params: LoginParams,
-          querystring: LoginQuery,
-          response: responses({ 200: RenewedShape }, [
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const instance = await locate(request, logins, 'logins.release', id, request.query.instance);
+      if (instance !== null) {
+        throwUnlessDone(await logins.logOut(instance, id, request.query.pages === 1, callerOf(request)));
+      }
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+function identifyRoute(app: App, logins: Logins): void {
+  app.post(
+    '/v1/logins/:id/identify',
+    {
+      config: { access: 'logins.create' },
+      schema: {
+        operationId: 'identifyLogin',
+        summary: 'Identify the user of a login',
+        description: 'Trades the unit of the former ID for one of the user, both or neither.',
+        tags: ['logins'],
+        params: LoginParams,
+        querystring: LoginQuery,
+        body: Type.Object(
+          { user: LoginBody.properties.user, clientAddress: LoginBody.properties.clientAddress },
+          { additionalProperties: false, required: ['user'] },
+        ),
+        response: responses(
+          { 200: HeldShape },
+          [
+            ...REFUSALS,
             ...UNAVAILABLE,
             'instance-not-found',
             'login-lost',
             'login-ambiguous',
-            'login-not-renewable',
-          ]),
-        },
+            'login-not-identifiable',
+            'user-id-illegal',
+          ],
+          { body: true },
+        ),
       },
-      async (request) => {
-        const { id } = request.params;
-        const instance = await locateOrFail(request, logins, 'logins.renew', id, request.query.instance);
-        return renewedJson(expectAnswer(await logins.heartbeat(instance, id, callerOf(request)), 'renewed'));
+    },
+    async (request) => {
+      const { id } = request.params;
+      const { user, clientAddress } = request.body;
+      const instance = await locateOrFail(request, logins, 'logins.create', id, request.query.instance);
+      const caller = callerOf(request);
+      const { login } = expectAnswer(
+        await logins.identify(instance, id, user!, clientAddress, caller),
+        'granted',
+      );
+      const now = await logins.read(instance, id);
+      return { ...loginJson(login), held: now?.held ?? false, userConnections: now?.userConnections ?? 0 };
+    },
+  );
+}
+
+function renewRoute(app: App, logins: Logins): void {
+  app.post(
+    '/v1/logins/:id/heartbeat',
+    {
+      config: { access: 'logins.renew' },
+      schema: {
+        operationId: 'renewLogin',
+        summary: 'Renew the lease of a login',
+        description: 'Answers `renewed`, or a problem that says that the login is lost and why.',
+        tags: ['logins'],
+        params: LoginParams,
+        querystring: LoginQuery,
+        response: responses({ 200: RenewedShape }, [
+          ...UNAVAILABLE,
+          'instance-not-found',
+          'login-lost',
+          'login-ambiguous',
+          'login-not-renewable',
+        ]),
       },
-    );
-    done();
-  };
+    },
+    async (request) => {
+      const { id } = request.params;
+      const instance = await locateOrFail(request, logins, 'logins.renew', id, request.query.instance);
+      return renewedJson(expectAnswer(await logins.heartbeat(instance, id, callerOf(request)), 'renewed'));
+    },
+  );
 }
 
 /** Writes a renewed lease. */
