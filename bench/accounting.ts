@@ -78,6 +78,18 @@ async function readTimes(pid: number): Promise<{ own: number; collected: number 
   };
 }
 
+/** The CPU time of named processes in seconds, added up by name. */
+export async function readSessions(
+  sessions: readonly { readonly pid: number; readonly name: string }[],
+): Promise<Map<string, number>> {
+  const sums = new Map<string, number>();
+  for (const { pid, name } of sessions) {
+    const times = await readTimes(pid);
+    sums.set(name, (sums.get(name) ?? 0) + (times?.own ?? 0));
+  }
+  return sums;
+}
+
 /** The resident memory of a process now and at its highest, in bytes. */
 export async function readMemory(pid: number): Promise<{ resident: number; peak: number }> {
   const text = await readFile(`/proc/${pid}/status`, 'utf8');

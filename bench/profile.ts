@@ -1,83 +1,149 @@
 /**
- * Where the server's CPU time goes under load: a V8 profile of logins on one key, summed up by function and by
- * package.
+ * Where the CPU time goes under load: V8 profiles of the server under logins on one key and of the bare route,
+ * side by side in microseconds per request, and the time of each session of Postgres.
+ *
+ * A profile samples by the clock: on a busy machine, time in which the process waits for a core counts for
+ * whatever it was at, most often a write that has just woken somebody else.
  */
 
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { measure } from './measure.ts';
+import { readSessions } from './accounting.ts';
+import { TOKEN } from './api.ts';
+import { measure, type Sample, type Target } from './measure.ts';
 import type { Options } from './options.ts';
-import type { Rig } from './rig.ts';
+import { type Listening, startProgram } from './processes.ts';
+import type { Rig, Site } from './rig.ts';
 import { hotTarget, UNITS_PLENTY } from './throughput.ts';
 
 const FUNCTIONS_SHOWN = 25;
+const PLACES_SHOWN = 20;
 const PROFILE_SECONDS = 8;
 const SAMPLING_INTERVAL_US = 500;
 
+type Say = (words: string) => void;
+
 /** The part of a V8 profile that is read here. */
 interface CpuProfile {
-  readonly nodes: readonly {
-    readonly id: number;
-    readonly callFrame: {
-      readonly functionName: string;
-      readonly url: string;
-      readonly lineNumber: number;
-    };
-  }[];
+  readonly nodes: readonly ProfileNode[];
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
 }
 
-/** Microseconds of self time by a name. */
-type Shares = ReadonlyMap<string, number>;
+interface ProfileNode {
+  readonly id: number;
+  readonly children?: readonly number[];
+  readonly callFrame: Frame;
+}
+
+interface Frame {
+  readonly functionName: string;
+  readonly url: string;
+  readonly lineNumber: number;
+}
+
+/** Time by a name, in microseconds per request. */
+type Costs = ReadonlyMap<string, number>;
 
 /**
  * Profiles the server at each number of clients and says what it found.
  * @param say - told of each line.
  */
-export async function profileServer(rig: Rig, options: Options, say: (words: string) => void): Promise<void> {
+export async function profileServer(rig: Rig, options: Options, say: Say): Promise<void> {
   for (const clients of options.clients) {
-    const directory = path.join(rig.directory, `profile-${clients}`);
-    await mkdir(directory);
+    const bareDirectory = await makeDirectory(rig, `bare-${clients}`);
+    const bareServer = await startProgram([...profiling(bareDirectory), 'bench/bare.ts'], {});
+    const bare = await load(bareTarget(bareServer), clients, rig.signal);
+    await bareServer.stop();
     const site = await rig.site(`profile${clients}`);
-    await site.start([
-      '--cpu-prof',
-      `--cpu-prof-dir=${directory}`,
-      `--cpu-prof-interval=${SAMPLING_INTERVAL_US}`,
-    ]);
+    const directory = await makeDirectory(rig, `profile-${clients}`);
+    await site.start(profiling(directory));
     await site.api.register('hot', await site.api.installKey(0, UNITS_PLENTY));
-    const timing = { clients, round: 1, seconds: PROFILE_SECONDS, warmUpSeconds: 0, signal: rig.signal };
-    const sample = await measure(hotTarget(site, 'hot'), timing);
+    const sessionsBefore = await sessionTimes(site);
+    const hot = await load(hotTarget(site, 'hot'), clients, rig.signal);
+    const sessionsAfter = await sessionTimes(site);
     await site.stop();
-    const [file] = await readdir(directory);
-    const profile = JSON.parse(await readFile(path.join(directory, file!), 'utf8')) as CpuProfile;
-    say(`\n${clients} clients: ${Math.round(sample.perSecond)} logins/s while profiled`);
-    describe(selfTimes(profile, byFunction), FUNCTIONS_SHOWN, say);
-    say('\nby package or folder:');
-    describe(selfTimes(profile, byPlace), FUNCTIONS_SHOWN, say);
+    say(`\n${clients} clients, while profiled: bare ${perSecond(bare)}, logins ${perSecond(hot)}`);
+    const [of, limit] = [await readProfile(directory), await readProfile(bareDirectory)];
+    say('\nby function, µs of the server per login:');
+    describe(costs(of, hot, byFunction), null, FUNCTIONS_SHOWN, say);
+    say('\nby package or folder, µs per login (bare route):');
+    describe(costs(of, hot, byPlace), costs(limit, bare, byPlace), PLACES_SHOWN, say);
+    say('\nby work, with all that is called for it, µs per login (bare route):');
+    describe(costs(of, hot, byWork(of)), costs(limit, bare, byWork(limit)), PLACES_SHOWN, say);
+    say('\nsessions of Postgres, µs per login:');
+    const sessions = [...sessionsAfter].map(([name, seconds]) => {
+      return [name, ((seconds - (sessionsBefore.get(name) ?? 0)) * 1e6) / hot.requests] as const;
+    });
+    describe(new Map(sessions), null, PLACES_SHOWN, say);
   }
 }
 
-type Frame = CpuProfile['nodes'][number]['callFrame'];
+async function makeDirectory(rig: Rig, name: string): Promise<string> {
+  const directory = path.join(rig.directory, name);
+  await mkdir(directory);
+  return directory;
+}
 
-function selfTimes(profile: CpuProfile, nameOf: (frame: Frame) => string): Shares {
-  const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
-  const shares = new Map<string, number>();
+function profiling(directory: string): string[] {
+  return ['--cpu-prof', `--cpu-prof-dir=${directory}`, `--cpu-prof-interval=${SAMPLING_INTERVAL_US}`];
+}
+
+function bareTarget(server: Listening): Target {
+  return {
+    cell: 'bare',
+    urls: [server.url],
+    load: { kind: 'login', token: TOKEN, instance: 'hot' },
+    accounted: { node: [server.pid], postgres: [], redis: [] },
+    refuses: false,
+    counter: null,
+    apis: [],
+  };
+}
+
+function load(target: Target, clients: number, signal: AbortSignal): Promise<Sample> {
+  return measure(target, { clients, round: 1, seconds: PROFILE_SECONDS, warmUpSeconds: 0, signal });
+}
+
+function perSecond(sample: Sample): string {
+  return `${Math.round(sample.perSecond)}/s at ${sample.cpuUs.node.toFixed(1)} µs of Node and ${sample.cpuUs.postgres.toFixed(1)} µs of Postgres`;
+}
+
+/** CPU time of Postgres by what its processes are for, in seconds. */
+async function sessionTimes(site: Site): Promise<Map<string, number>> {
+  const sessions = await site.sql<{ pid: number; name: string }[]>`
+    select pid, case when backend_type = 'client backend' then application_name else backend_type end as name
+    from pg_stat_activity where datname is null or datname = current_database()`;
+  return readSessions(sessions);
+}
+
+async function readProfile(directory: string): Promise<CpuProfile> {
+  const [file] = await readdir(directory);
+  return JSON.parse(await readFile(path.join(directory, file!), 'utf8')) as CpuProfile;
+}
+
+/** Shares the CPU time of a request out to what the samples were in. Starting up and closing are in it. */
+function costs(profile: CpuProfile, sample: Sample, nameOf: (node: ProfileNode) => string): Costs {
+  const names = new Map(profile.nodes.map((node) => [node.id, nameOf(node)]));
+  const times = new Map<string, number>();
+  let busy = 0;
   for (let index = 0; index < profile.samples.length; index += 1) {
     const name = names.get(profile.samples[index]!)!;
-    shares.set(name, (shares.get(name) ?? 0) + profile.timeDeltas[index]!);
+    if (name === '(idle)') continue;
+    times.set(name, (times.get(name) ?? 0) + profile.timeDeltas[index]!);
+    busy += profile.timeDeltas[index]!;
   }
-  return shares;
+  return new Map([...times].map(([name, time]) => [name, (time / busy) * sample.cpuUs.node]));
 }
 
-function byFunction({ functionName, url, lineNumber }: Frame): string {
+function byFunction({ callFrame: { functionName, url, lineNumber } }: ProfileNode): string {
   const place = url === '' ? '' : `  ${shorten(url)}:${lineNumber + 1}`;
   return `${functionName || '(anonymous)'}${place}`;
 }
 
 /** The package, or the folder of this project, that a function is in. */
-function byPlace({ functionName, url }: Frame): string {
-  if (url === '') return functionName.startsWith('(') ? functionName : '(native)';
+function byPlace({ callFrame: { functionName, url } }: ProfileNode): string {
+  if (url === '') return functionName.startsWith('(') ? functionName : `native ${functionName}`;
   const short = shorten(url);
   if (short.startsWith('src/')) return path.dirname(short);
   if (short.startsWith('node:')) return short.split('/')[0]!;
@@ -85,6 +151,37 @@ function byPlace({ functionName, url }: Frame): string {
     .split('/')
     .slice(0, short.startsWith('@') ? 2 : 1)
     .join('/');
+}
+
+/** What a stack of calls is for: the first of these that is anywhere in it. */
+const WORKS: readonly (readonly [work: string, found: RegExp])[] = [
+  ['loading of modules', /node:internal\/modules|wasm:/],
+  ['the fold', /src\/(service\/fold|service\/touches|storage\/folds|storage\/copy)/],
+  ['heartbeats and Redis', /src\/(coordination|service\/heartbeats)|ioredis/],
+  ['appending: SQL', /src\/storage|postgres\/src/],
+  ['deciding', /src\/domain|src\/service\/drafting/],
+  ['the lane', /src\/service\/(lane|queue|tablecopy|tally)/],
+  ['validation of the body', /ajv/],
+  ['parsing of the body', /secure-json-parse|src\/http\/body|content-type-parser/],
+  ['serialisation of the answer', /fast-json-stringify|src\/http\/login-shapes/],
+  ['sending of the answer', /node:_http_outgoing|fastify\/lib\/reply/],
+  ['gate and observer', /src\/http/],
+  ['Fastify', /fastify|find-my-way/],
+  ['HTTP and sockets', /node:/],
+];
+
+function byWork(profile: CpuProfile): (node: ProfileNode) => string {
+  const works = new Map<number, string>();
+  const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
+  const visit = (node: ProfileNode, urls: string) => {
+    const { functionName, url } = node.callFrame;
+    const all = `${urls} ${shorten(url)}`;
+    const plain = url === '' && functionName.startsWith('(') ? functionName : null;
+    works.set(node.id, plain ?? WORKS.find(([, found]) => found.test(all))?.[0] ?? 'other');
+    for (const child of node.children ?? []) visit(nodes.get(child)!, all);
+  };
+  visit(profile.nodes[0]!, '');
+  return (node) => works.get(node.id)!;
 }
 
 /** A path that says the package, or the place in this project, and nothing of the machine. */
@@ -95,13 +192,11 @@ function shorten(url: string): string {
   return inSource >= 0 ? url.slice(inSource + 1) : url;
 }
 
-function describe(shares: Shares, shown: number, say: (words: string) => void): void {
-  const idle = shares.get('(idle)') ?? 0;
-  const total = [...shares.values()].reduce((sum, share) => sum + share, 0);
-  const busy = total - idle;
-  say(`busy ${((100 * busy) / total).toFixed(0)} % of the time; per cent of the busy time:`);
-  const sorted = [...shares].filter(([name]) => name !== '(idle)').sort(([, one], [, other]) => other - one);
-  for (const [name, share] of sorted.slice(0, shown)) {
-    say(`  ${((100 * share) / busy).toFixed(1).padStart(5)}  ${name}`);
+function describe(all: Costs, beside: Costs | null, shown: number, say: Say): void {
+  const sum = [...all.values()].reduce((total, cost) => total + cost, 0);
+  for (const [name, cost] of [...all].sort(([, one], [, other]) => other - one).slice(0, shown)) {
+    const share = `${((100 * cost) / sum).toFixed(1)} %`.padStart(7);
+    const other = beside === null ? '' : ` (${(beside.get(name) ?? 0).toFixed(2)})`;
+    say(`  ${cost.toFixed(2).padStart(6)}${other}  ${share}  ${name}`);
   }
 }

@@ -130,8 +130,12 @@ function thousands(value: number): string {
   return value >= 10_000 ? `${(value / 1000).toFixed(1)} k` : String(Math.round(value));
 }
 
+/** Columns of even width; what stands after the last heading has no width of its own. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)));
+  const last = head.length - 1;
+  const widths = head.map((name, column) =>
+    Math.max(...[head, ...(column === last && name === '' ? [] : rows)].map((row) => row[column]!.length)),
+  );
   const render = (row: readonly string[]) =>
     row
       .map((cell, column) => cell.padEnd(widths[column]!))

@@ -176,11 +176,12 @@ async function dropFold({ sql }: Site): Promise<void> {
 async function digest({ sql }: Site, key: string): Promise<object> {
   const [row] = await sql`
     select
-      (select jsonb_build_array(count(*), sum(hashtextextended(logins::text, 0)))
+      (select count(*) || ' rows, sum ' || sum(hashtextextended(logins::text, 0))
         from logins where pool = ${key} and released_at is null) as logins,
-      (select jsonb_build_array(count(*), sum(hashtextextended(license_users::text, 0)))
+      (select count(*) || ' rows, sum ' || sum(hashtextextended(license_users::text, 0))
         from license_users where pool = ${key}) as users,
-      (select jsonb_agg(key_pools) from key_pools where pool = ${key}) as pool`;
+      (select row(units, users, connections, units_peak, users_peak, connections_peak)::text
+        from key_pools where pool = ${key}) as pool`;
   return { ...row };
 }
 

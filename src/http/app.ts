@@ -23,13 +23,17 @@ import { shouldTrace, startRequestSpan } from '../telemetry/spans.ts';
 import { type Authenticator, forbidden } from './auth.ts';
 import { takeJsonOnly } from './body.ts';
 import { DOCS_PATH, documentApi } from './documentation.ts';
-import { createRequestIds, setHeaders, setNavigationHeaders } from './headers.ts';
+import { createRequestIds, setReadHeaders } from './headers.ts';
 import { createObserver, createUnroutedObserver } from './observe.ts';
 import { handleProblems } from './problems.ts';
 import { Problem } from './schemas.ts';
 import { createValidatorCompiler } from './validation.ts';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** The logger of the process. `request.log` and `app.log` are silent. */
+    logger: FastifyBaseLogger;
+  }
   interface FastifyRequest {
     /** Who asks; null on public routes. `principalOf` is the way to read it. */
     principal: Principal | null;
@@ -86,8 +90,8 @@ const PARAM_LENGTH_MAX = 512;
  */
 export function buildApp({ options, logger, authenticate, routes }: AppParts): App {
   const app = Fastify({
-    // Fastify is not given the logger: with one, it makes a child and two listeners for every request. The
-    // factory below gives handlers the same logger without that; what they log names the request ID itself.
+    // Fastify is not given the logger: with one, it makes a child and two listeners for every request. So
+    // `request.log` is silent; `app.logger` is the one to use, and what is logged names the request ID itself.
     logger: false,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: createRequestIds(),
@@ -103,7 +107,7 @@ export function buildApp({ options, logger, authenticate, routes }: AppParts): A
     },
   });
   const log = logger ?? app.log;
-  app.setChildLoggerFactory(() => log);
+  app.decorate('logger', log);
   app.decorateRequest('principal', null);
   app.decorateRequest('span', undefined);
   app.decorateRequest('startedMs', 0);
@@ -182,12 +186,9 @@ function enter(
   done: HookHandlerDoneFunction,
 ): boolean {
   request.startedMs = performance.now();
-  if (route.config?.page === true) {
-    reply.header('x-request-id', request.id);
-  } else {
-    setHeaders(request, reply);
-    if (route.method === 'GET') setNavigationHeaders(reply);
-  }
+  reply.header('x-request-id', request.id);
+  const isRead = route.method === 'GET' || route.method === 'HEAD';
+  if (isRead && route.config?.page !== true) setReadHeaders(reply);
   const { raw } = request;
   if (shouldTrace(raw.headers.traceparent)) request.span = startSpan(route, request);
   if (!raw.url!.includes('%00')) return true;

@@ -3,7 +3,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import type { FastifyReply, FastifyRequest, RawRequestDefaultExpression } from 'fastify';
+import type { FastifyReply, RawRequestDefaultExpression } from 'fastify';
 
 const SANE_REQUEST_ID = /^[\w.:-]{1,64}$/;
 
@@ -25,25 +25,16 @@ export function createRequestIds(): (request: RawRequestDefaultExpression) => st
 }
 
 /**
- * Sets what every answer of the API has: its request's ID, that it must not be cached (grants and tokens are
- * in it), and that it is nothing but what it says it is.
- *
- * @param request - the request.
- * @param reply - its reply.
- */
-export function setHeaders(request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('x-request-id', request.id);
-  reply.header('cache-control', 'no-store');
-  reply.header('x-content-type-options', 'nosniff');
-}
-
-/**
- * Sets what keeps a browser from treating an answer as a page. Only what a browser can navigate to needs it, so
- * the busiest routes, which are all POST and DELETE, are spared the bytes.
+ * Sets what keeps browsers and caches from taking an answer for more than it is. It goes on answers to GET:
+ * what is done with another method is neither cached (RFC 9111, section 3), nor navigated to, nor loaded as
+ * a script, and the busiest routes, which are all POST and DELETE, are spared the bytes. The header that every
+ * answer has is `x-request-id`.
  *
  * @param reply - the reply to a GET.
  */
-export function setNavigationHeaders(reply: FastifyReply): void {
+export function setReadHeaders(reply: FastifyReply): void {
+  reply.header('cache-control', 'no-store');
+  reply.header('x-content-type-options', 'nosniff');
   reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
   reply.header('referrer-policy', 'no-referrer');
 }

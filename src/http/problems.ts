@@ -123,7 +123,7 @@ export function handleProblems(
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error, request);
     if (problem !== null) return sendProblem(request, reply, problem.code, problem.message, problem.extras);
-    request.log.error(
+    app.logger.error(
       { requestId: request.id, route: request.routeOptions.url, err: error },
       'unexpected error',
     );

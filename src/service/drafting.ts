@@ -52,11 +52,13 @@ export function draftBatch(
   }
 }
 
-/** Decides one operation on a table that is at its head, and takes everything back. */
+/** Decides one operation on a table that is at its head, ends that fell due first, and takes everything back. */
 export function dryRun(table: Table, operation: Operation, nowMs: number, policy: Policy): Answer {
   table.begin();
   try {
-    return decide(new Draft(table, nowMs), operation, policy);
+    const draft = new Draft(table, nowMs);
+    emitDue(draft);
+    return decide(draft, operation, policy);
   } finally {
     table.rollback();
   }

@@ -9,14 +9,14 @@ import type { Span } from '@opentelemetry/api';
 import type { Coordinator, Head } from '../coordination/coordinator.ts';
 import type { Policy } from '../domain/decide.ts';
 import type { Answer, Operation } from '../domain/operations.ts';
-import { DivergenceError, type Table } from '../domain/table.ts';
+import type { Table } from '../domain/table.ts';
 import { isPoison, type Logger } from '../storage/database.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import { endSpan, startBatchSpan, startWaitSpan, withSpan } from '../telemetry/spans.ts';
 import type { DatabaseClock } from './clock.ts';
 import { type Drafted, draftBatch, dryRun } from './drafting.ts';
 import { factsOf } from './facts.ts';
-import { LaneStatus, outcomeUnknown } from './lanestatus.ts';
+import { LaneStatus, mustStop, outcomeUnknown, stopReason } from './lanestatus.ts';
 import { type LaneStorage, UnknownOutcomeError } from './lanestorage.ts';
 import { Neighbours } from './neighbours.ts';
 import { answer, fail, LaneQueue, ReadQueue, type Waiting } from './queue.ts';
@@ -54,6 +54,8 @@ export class Lane {
   #behind = false;
   /** Operations of a batch that the database refused are appended one by one, to find the one at fault. */
   #alone = 0;
+  /** The batch whose append is under way, or has to be settled. */
+  #sent: readonly Waiting[] = [];
   #unsettled: Unsettled | null = null;
   #followedAt = 0;
   #wake: (() => void) | null = null;
@@ -172,7 +174,7 @@ export class Lane {
     const { clock, queueWaitMs } = this.#options;
     const before = clock.mark() - queueWaitMs;
     this.#queue.failOlderThan(before, () => this.#status.refusal());
-    for (const waiting of this.#unsettled?.batch ?? []) {
+    for (const waiting of this.#sent) {
       if (waiting.enqueuedAt < before) fail(waiting, outcomeUnknown());
     }
     if (this.#status.state !== 'serving') this.#reads.failAll(() => this.#status.refusal());
@@ -185,7 +187,7 @@ export class Lane {
       try {
         await this.#step();
       } catch (error) {
-        if (error instanceof DivergenceError) return this.#stop(error);
+        if (mustStop(error)) return this.#stop(error);
         this.#status.say(
           this.#copy.isLoaded ? 'waiting' : 'loading',
           `The database cannot be used: ${(error as Error).message}.`,
@@ -215,14 +217,10 @@ export class Lane {
   }
 
   #stop(error: Error | null): void {
-    if (error)
-      this.#options.logger.error({ err: error }, 'The table and the journal disagree; the lane stops.');
-    this.#status.say(
-      'stopped',
-      error ? `The table and the journal disagree: ${error.message}.` : 'The replica is closing.',
-    );
+    if (error) this.#options.logger.error({ err: error }, 'The journal cannot be followed; the lane stops.');
+    this.#status.say('stopped', stopReason(error));
     this.#queue.failAll(() => this.#status.refusal());
-    for (const waiting of this.#unsettled?.batch ?? []) fail(waiting, outcomeUnknown());
+    for (const waiting of this.#sent) fail(waiting, outcomeUnknown());
     this.#reads.failAll(() => this.#status.refusal());
   }
 
@@ -279,7 +277,8 @@ export class Lane {
       await this.#decideAndAppend(batch);
       if (this.table.version !== version) head = this.#head();
     } finally {
-      await turn?.release(head);
+      // The next holder is told in passing; nothing here waits for that.
+      void turn?.release(head);
     }
     if (head && !turn) this.#neighbours.publishSoon();
   }
@@ -309,6 +308,7 @@ export class Lane {
     const expected = { version: this.table.version, batch: this.table.batch };
     const sentAt = clock.mark();
     let appended: boolean;
+    this.#sent = batch;
     try {
       const result = await storage.append(row, expected, factsOf(row, files));
       appended = result.appended;
@@ -316,11 +316,21 @@ export class Lane {
     } catch (error) {
       this.table.rollback();
       return this.#failed(error, { row, expected, batch, answers });
+    } finally {
+      if (this.#unsettled === null) this.#sent = [];
     }
     if (!appended) return this.#lost(batch);
     metrics.appended(row.events.length, clock.mark() - sentAt);
     this.#copy.advance(row);
-    for (let index = 0; index < batch.length; index += 1) answer(batch[index]!, answers[index]!);
+    this.#answer(batch, answers);
+  }
+
+  /** Answers a batch that stands. Whoever was told that its outcome is unknown may have to be taken back. */
+  #answer(batch: readonly Waiting[], answers: readonly Answer[]): void {
+    batch.forEach((waiting, index) => {
+      if (waiting.answered) this.#takeBack(waiting);
+      else answer(waiting, answers[index]!);
+    });
   }
 
   /** Another replica was first: take everything back, catch up, and decide again. */
@@ -374,16 +384,11 @@ export class Lane {
     const became = await whatBecameOf(unsettled, storage);
     logger.info({ batch: unsettled.row.batch, became }, 'The unknown append is settled.');
     this.#unsettled = null;
+    this.#sent = [];
     if (became === 'restored') this.#copy.discard();
     else await this.#catchUp();
-    if (became !== 'stands') {
-      this.#queue.putBack(unsettled.batch.filter((waiting) => !waiting.answered));
-      return;
-    }
-    unsettled.batch.forEach((waiting, index) => {
-      if (waiting.answered) this.#takeBack(waiting);
-      else answer(waiting, unsettled.answers[index]!);
-    });
+    if (became === 'stands') this.#answer(unsettled.batch, unsettled.answers);
+    else this.#queue.putBack(unsettled.batch.filter((waiting) => !waiting.answered));
   }
 
   /** Nobody can know of a login whose ID the server made and whose answer never went out. */

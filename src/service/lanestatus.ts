@@ -3,6 +3,8 @@
  */
 
 import { LicenseError } from '../domain/errors.ts';
+import { DivergenceError } from '../domain/table.ts';
+import { UnknownFormatError } from '../storage/journal.ts';
 
 /** `loading` until the table is there; `waiting` for the database; `stopped` after a divergence or close. */
 export type LaneState = 'loading' | 'serving' | 'waiting' | 'stopped';
@@ -49,6 +51,18 @@ export class LaneStatus {
     const detail = `${this.#reason} Nothing was changed. Try again shortly.`;
     return new LicenseError('storage-unavailable', detail, { retryAfterSeconds: 2 });
   }
+}
+
+/** Whether a lane that met an error must stop, since going on could only grant what is not there (R-4). */
+export function mustStop(error: unknown): error is Error {
+  return error instanceof DivergenceError || error instanceof UnknownFormatError;
+}
+
+/** Why a lane stopped, in a sentence. */
+export function stopReason(error: Error | null): string {
+  if (error === null) return 'The replica is closing.';
+  if (error instanceof UnknownFormatError) return error.message;
+  return `The table and the journal disagree: ${error.message}.`;
 }
 
 /** What the caller of an append is told that could not be settled in time (R-3). */

@@ -34,7 +34,7 @@ export interface LaneStorageOptions {
   readonly checkDurability: (sql: Sql) => Promise<Durability>;
   /** Serve although commits are not durable; stated in words wherever the state is shown. */
   readonly allowUnsafeDurability: boolean;
-  /** How long an append may go without an answer before its connection is given up, in milliseconds. */
+  /** How long a statement may go without an answer before its connection is given up, in milliseconds. */
   readonly appendTimeoutMs: number;
 }
 
@@ -78,7 +78,7 @@ export class LaneStorage {
   async check(): Promise<void> {
     if (this.#checked) return;
     const sql = this.#connection();
-    const durability = await this.#options.checkDurability(sql);
+    const durability = await this.#withinTime(this.#options.checkDurability(sql), Error);
     this.#durability = durability;
     if (!durability.safe && !this.#options.allowUnsafeDurability) {
       throw new Error(
@@ -101,14 +101,16 @@ export class LaneStorage {
     this.#sql = null;
   }
 
+  /** @throws UnknownFormatError before anything of a format is read that this version does not know. */
   async load(shard: number): Promise<Table> {
+    await this.head(shard);
     const builder = new TableBuilder(shard);
     await readSnapshot(this.#connection(), shard, builder);
     return builder.table;
   }
 
   head(shard: number): Promise<HeadRow> {
-    return readHead(this.#connection(), shard);
+    return this.#withinTime(readHead(this.#connection(), shard), Error);
   }
 
   rowsAfter(
@@ -116,7 +118,7 @@ export class LaneStorage {
     known: { readonly version: number; readonly batch: string },
     limit: number,
   ): Promise<JournalRow[] | null> {
-    return readRowsAfter(this.#connection(), shard, known, limit);
+    return this.#withinTime(readRowsAfter(this.#connection(), shard, known, limit), Error);
   }
 
   /**
@@ -134,6 +136,7 @@ export class LaneStorage {
     try {
       const result = await this.#withinTime(
         facts ? appendRowWithFacts(sql, row, expected, facts) : appendRow(sql, row, expected),
+        UnknownOutcomeError,
       );
       if (this.#doubt !== null)
         throw new UnknownOutcomeError('the commit came with a warning', { cause: this.#doubt });
@@ -148,12 +151,20 @@ export class LaneStorage {
     }
   }
 
-  /** An answer that never comes is an unknown outcome too; the statement is left alone, not cancelled. */
-  async #withinTime<Value>(statement: Promise<Value>): Promise<Value> {
+  /**
+   * A network that goes away in silence must not keep the lane waiting: another connection may find the
+   * database. The statement is left alone, not cancelled; of an append the outcome is unknown then.
+   */
+  async #withinTime<Value>(
+    statement: Promise<Value>,
+    Late: new (
+      message: string,
+    ) => Error,
+  ): Promise<Value> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new UnknownOutcomeError('the database did not answer in time')),
+        () => reject(new Late('the database did not answer in time')),
         this.#options.appendTimeoutMs,
       );
     });

@@ -56,6 +56,9 @@ function bytesOf(operation: Operation): number {
   }
 }
 
+/** So many that were taken may stand in front of those that wait, before the latter are moved up. */
+const TAKEN_KEPT_MAX = 4_096;
+
 export class LaneQueue {
   readonly #lengthMax: number;
   #items: Waiting[] = [];
@@ -99,13 +102,7 @@ export class LaneQueue {
       this.#from += 1;
       if (!waiting.answered) batch.push(waiting);
     }
-    if (this.#from === this.#items.length) {
-      this.#items = [];
-      this.#from = 0;
-    } else if (this.#from > 4096) {
-      this.#items = this.#items.slice(this.#from);
-      this.#from = 0;
-    }
+    this.#letGo();
     return batch;
   }
 
@@ -121,6 +118,14 @@ export class LaneQueue {
       fail(this.#items[this.#from]!, error());
       this.#from += 1;
     }
+    this.#letGo();
+  }
+
+  /** Lets go of what has been taken or failed, so that an outage cannot fill the memory with it. */
+  #letGo(): void {
+    if (this.#from < this.#items.length && this.#from <= TAKEN_KEPT_MAX) return;
+    this.#items = this.#items.slice(this.#from);
+    this.#from = 0;
   }
 
   failAll(error: () => Error): void {

@@ -47,3 +47,26 @@ export async function eachCopyRow(
   }
   if (rest !== '') row(rest.split('\t'));
 }
+
+/**
+ * Makes texts that were cut out of a large one independent of it, so that keeping one does not keep the whole,
+ * and gives equal texts once where they repeat.
+ */
+export class Texts {
+  readonly #known = new Map<string, string>();
+
+  /** A text that hardly repeats, such as an ID. */
+  whole(text: string): string {
+    return Buffer.from(text).toString();
+  }
+
+  /** A text that stands in many rows, such as the name of an instance. */
+  shared(text: string): string {
+    let known = this.#known.get(text);
+    if (known === undefined) {
+      known = this.whole(text);
+      this.#known.set(known, known);
+    }
+    return known;
+  }
+}

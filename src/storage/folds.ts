@@ -79,8 +79,10 @@ export async function readFold(sql: Sql, shard: number): Promise<FoldHead> {
 }
 
 /**
- * Moves the fold from one version to a later one, all or nothing, on condition that it stands there and that
- * the leader's token still holds. It is not waited for on disk: what a crash loses of it is in the journal.
+ * Moves the fold from one version to a later one, all or nothing, on condition that it stands there, that the
+ * leader's token still holds, and that the journal has the row it moves to: after a restore the leader's copy
+ * can be ahead in a history that is gone. It is not waited for on disk: what a crash loses of it is in the
+ * journal.
  * @param to - the head that `changes` are as of.
  * @returns false when the condition did not hold; nothing was written then.
  */
@@ -99,6 +101,7 @@ export async function writeFold(
         folded_at = to_timestamp(${to.atMs}::float8 / 1000)
       where shard = ${shard} and version = ${from.version} and batch = ${from.batch}
         and exists (select from leadership where shard = ${shard} and token = ${token})
+        and exists (select from journal where shard = ${shard} and version = ${to.version} and batch = ${to.batch})
       returning shard`;
     if (moved.length === 0) return false;
     await writePools(tx, shard, changes);

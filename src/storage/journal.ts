@@ -3,7 +3,7 @@
  */
 
 import type { PendingQuery, Row, Sql } from 'postgres';
-import type { JournalRow } from '../domain/events.ts';
+import { JOURNAL_FORMAT, type JournalRow } from '../domain/events.ts';
 import type { Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
 
@@ -15,6 +15,17 @@ export interface HeadRow {
   readonly format: number;
   /** The database's clock when it was read, ms since 1970. */
   readonly databaseNowMs: number;
+}
+
+/** The journal is in a format that this version does not understand, and must neither read nor continue (R-4). */
+export class UnknownFormatError extends Error {
+  override readonly name = 'UnknownFormatError';
+
+  constructor(format: number) {
+    super(
+      `The journal is in format ${format}, and this version of Lictor understands formats up to ${JOURNAL_FORMAT}. Update this replica.`,
+    );
+  }
 }
 
 /** Facts that are written in the transaction of the row that says them (R-8). */
@@ -46,6 +57,7 @@ function conditionalAppend(
       update shards
       set version = ${row.version}, batch = ${row.batch}, at = to_timestamp(${row.at}::float8 / 1000)
       where id = ${row.shard} and version = ${expected.version} and batch = ${expected.batch}
+        and format <= ${JOURNAL_FORMAT}
       returning id, version, batch, at
     ), added as (
       insert into journal (shard, version, batch, at, body)
@@ -112,13 +124,17 @@ export async function appendRowWithFacts(
   return result!;
 }
 
-/** Reads the head of a shard. */
+/**
+ * Reads the head of a shard.
+ * @throws UnknownFormatError when its journal is in a format that this version does not understand.
+ */
 export async function readHead(sql: Sql, shard: number): Promise<HeadRow> {
   const [head] = await sql<HeadRow[]>`
     select version, batch, (extract(epoch from at) * 1000)::float8 as "atMs", format,
       (extract(epoch from clock_timestamp()) * 1000)::float8 as "databaseNowMs"
     from shards where id = ${shard}`;
   if (!head) throw new Error(`shard ${shard} does not exist in the database`);
+  if (head.format > JOURNAL_FORMAT) throw new UnknownFormatError(head.format);
   return head;
 }
 
@@ -128,6 +144,8 @@ interface StoredRow {
   readonly batch: string;
   readonly at: number;
   readonly body: Pick<JournalRow, 'actors' | 'events'> | null;
+  /** The shard's, as far as it was asked for. */
+  readonly format?: number;
 }
 
 /**
@@ -135,6 +153,7 @@ interface StoredRow {
  * @param known - the head of the caller's copy.
  * @param limit - how many rows at most.
  * @returns null when the caller's head is not in the journal: it must load the table anew (R-1, R-9).
+ * @throws UnknownFormatError when the journal is in a format that this version does not understand.
  */
 export async function readRowsAfter(
   sql: Sql,
@@ -144,11 +163,14 @@ export async function readRowsAfter(
 ): Promise<JournalRow[] | null> {
   const rows = await sql<StoredRow[]>`
     select version, batch, (extract(epoch from at) * 1000)::float8 as at,
-      case when version > ${known.version} then body end as body
+      case when version > ${known.version} then body end as body,
+      (select format from shards where id = ${shard}) as format
     from journal
     where shard = ${shard} and version >= ${known.version}
     order by version
     limit ${limit + 1}`;
+  const format = rows[0]?.format ?? 0;
+  if (format > JOURNAL_FORMAT) throw new UnknownFormatError(format);
   let next = known.version + 1;
   let from = 0;
   if (known.version > 0) {

@@ -6,7 +6,7 @@
 import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres';
 import type { Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
-import { copyValue, eachCopyRow } from './copy.ts';
+import { copyValue, eachCopyRow, Texts } from './copy.ts';
 import type { FoldHead, LoginRecord, PoolRecord, UserRecord } from './folds.ts';
 import { inTransaction } from './transactions.ts';
 
@@ -78,17 +78,20 @@ async function readLogins(
         coalesce((extract(epoch from released_at) * 1000)::bigint, 0), release_reason
       from logins where shard = ${tx.unsafe(String(shard))} and ${which})
     to stdout`.readable();
-  await eachCopyRow(stream, (columns) => reader.login(loginOf(columns)));
+  const texts = new Texts();
+  await eachCopyRow(stream, (columns) => reader.login(loginOf(columns, texts)));
 }
 
-function loginOf(columns: string[]): LoginRecord {
+function loginOf(columns: string[], texts: Texts): LoginRecord {
+  const userId = copyValue(columns[3]!);
+  const reason = copyValue(columns[19]!);
   return {
-    instance: copyValue(columns[0]!)!,
-    id: columns[1]!,
-    pool: copyValue(columns[2]!)!,
-    userId: copyValue(columns[3]!),
-    kind: columns[4]!,
-    phase: columns[5]!,
+    instance: texts.shared(copyValue(columns[0]!)!),
+    id: texts.whole(columns[1]!),
+    pool: texts.shared(copyValue(columns[2]!)!),
+    userId: userId === null ? null : texts.whole(userId),
+    kind: texts.shared(columns[4]!),
+    phase: texts.shared(columns[5]!),
     processId: Number(columns[6]),
     leaseSeconds: Number(columns[7]),
     expiresAtMs: Number(columns[8]),
@@ -102,6 +105,6 @@ function loginOf(columns: string[]): LoginRecord {
     transitioned: columns[16] === 't',
     print: Number(columns[17]),
     releasedAtMs: Number(columns[18]),
-    reason: copyValue(columns[19]!),
+    reason: reason === null ? null : texts.shared(reason),
   };
 }

@@ -339,18 +339,17 @@ describe('addresses', () => {
 });
 
 describe('headers', () => {
-  test('every answer has the request ID, and must not be cached or sniffed', async () => {
+  test('every answer has the request ID, and what is read must not be cached, sniffed or framed', async () => {
     const created = await post(
       { instance: 'a' },
       { 'content-type': 'application/json', 'x-request-id': 'Ab:1.2-3_4' },
     );
-    expect(created.headers).toMatchObject({
-      'x-request-id': 'Ab:1.2-3_4',
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-    });
+    expect(created.headers['x-request-id']).toBe('Ab:1.2-3_4');
     const read = await app.inject('/things');
     expect(read.headers).toMatchObject({
+      'x-request-id': expect.stringMatching(/\S/),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
       'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
       'referrer-policy': 'no-referrer',
     });

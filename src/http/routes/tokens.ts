@@ -126,10 +126,14 @@ function addCreation(app: Scope, tokens: Tokens): void {
         instance: instance ?? null,
         expiresAt: expiresAt === undefined ? null : parseInstant(expiresAt),
       });
-      return reply
-        .code(201)
-        .header('location', `/v1/tokens/${row.id}`)
-        .send({ ...toToken(row), token: text });
+      return (
+        reply
+          .code(201)
+          .header('location', `/v1/tokens/${row.id}`)
+          // No cache would keep it anyway; but it has a secret.
+          .header('cache-control', 'no-store')
+          .send({ ...toToken(row), token: text })
+      );
     },
   );
 }
