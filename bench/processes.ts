@@ -18,6 +18,11 @@ export interface Listening {
   readonly startMs: number;
   /** When it was started, by `performance.now()`. */
   readonly startedAt: number;
+  /**
+   * Where its debugger listens, which a signal opens; it costs nothing before. Only of programs that were
+   * started with Node's option `--inspect-port`.
+   */
+  openDebugger(): Promise<string>;
   /** Ends it in good order, and by force when that takes too long. */
   stop(): Promise<void>;
 }
@@ -53,6 +58,11 @@ export async function startProgram(
     pid: child.pid!,
     startMs: performance.now() - startedAt,
     startedAt,
+    async openDebugger() {
+      const opened = awaitLine(child, /Debugger listening on (ws:\S+)/);
+      child.kill('SIGUSR1');
+      return opened;
+    },
     async stop() {
       child.kill('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
@@ -85,6 +95,17 @@ async function listeningUrl(child: ChildProcess, ended: Promise<void>): Promise<
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Waits for a line and returns what its pattern captures. */
+function awaitLine(child: ChildProcess, pattern: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.once('close', () => reject(new Error(`The process ended before it said ${pattern}.`)));
+    eachLine(child, (line) => {
+      const found = pattern.exec(line)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+  });
 }
 
 function eachLine(child: ChildProcess, take: (line: string) => void): void {

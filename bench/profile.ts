@@ -18,6 +18,7 @@ import { hotTarget, UNITS_PLENTY } from './throughput.ts';
 
 const FUNCTIONS_SHOWN = 25;
 const PLACES_SHOWN = 20;
+const WARM_UP_SECONDS = 2;
 const PROFILE_SECONDS = 8;
 const SAMPLING_INTERVAL_US = 500;
 
@@ -27,7 +28,17 @@ type Say = (words: string) => void;
 interface CpuProfile {
   readonly nodes: readonly ProfileNode[];
   readonly samples: readonly number[];
+  /** From each sample to the one after it, and from the start to the first, in microseconds. */
   readonly timeDeltas: readonly number[];
+  /** By the machine's monotonic clock, in microseconds. */
+  readonly startTime: number;
+}
+
+/** A measurement with the time it took place in, by the machine's monotonic clock in microseconds. */
+interface Loaded {
+  readonly sample: Sample;
+  readonly fromUs: number;
+  readonly toUs: number;
 }
 
 interface ProfileNode {
@@ -73,7 +84,7 @@ export async function profileServer(rig: Rig, options: Options, say: Say): Promi
     describe(costs(of, hot, byWork(of)), costs(limit, bare, byWork(limit)), PLACES_SHOWN, say);
     say('\nsessions of Postgres, µs per login:');
     const sessions = [...sessionsAfter].map(([name, seconds]) => {
-      return [name, ((seconds - (sessionsBefore.get(name) ?? 0)) * 1e6) / hot.requests] as const;
+      return [name, ((seconds - (sessionsBefore.get(name) ?? 0)) * 1e6) / hot.sample.requests] as const;
     });
     describe(new Map(sessions), null, PLACES_SHOWN, say);
   }
@@ -101,11 +112,20 @@ function bareTarget(server: Listening): Target {
   };
 }
 
-function load(target: Target, clients: number, signal: AbortSignal): Promise<Sample> {
-  return measure(target, { clients, round: 1, seconds: PROFILE_SECONDS, warmUpSeconds: 0, signal });
+async function load(target: Target, clients: number, signal: AbortSignal): Promise<Loaded> {
+  const timing = { clients, round: 1, warmUpSeconds: 0, signal };
+  await measure(target, { ...timing, seconds: WARM_UP_SECONDS });
+  const fromUs = nowUs();
+  const sample = await measure(target, { ...timing, seconds: PROFILE_SECONDS });
+  return { sample, fromUs, toUs: nowUs() };
 }
 
-function perSecond(sample: Sample): string {
+/** V8 takes the time of its samples from the same clock, in whatever process. */
+function nowUs(): number {
+  return Number(process.hrtime.bigint() / 1000n);
+}
+
+function perSecond({ sample }: Loaded): string {
   return `${Math.round(sample.perSecond)}/s at ${sample.cpuUs.node.toFixed(1)} µs of Node and ${sample.cpuUs.postgres.toFixed(1)} µs of Postgres`;
 }
 
@@ -122,14 +142,17 @@ async function readProfile(directory: string): Promise<CpuProfile> {
   return JSON.parse(await readFile(path.join(directory, file!), 'utf8')) as CpuProfile;
 }
 
-/** Shares the CPU time of a request out to what the samples were in. Starting up and closing are in it. */
-function costs(profile: CpuProfile, sample: Sample, nameOf: (node: ProfileNode) => string): Costs {
+/** Shares the CPU time of a request out to what the samples were in while the load lasted. */
+function costs(profile: CpuProfile, loaded: Loaded, nameOf: (node: ProfileNode) => string): Costs {
+  const { sample, fromUs, toUs } = loaded;
   const names = new Map(profile.nodes.map((node) => [node.id, nameOf(node)]));
   const times = new Map<string, number>();
   let busy = 0;
+  let atUs = profile.startTime;
   for (let index = 0; index < profile.samples.length; index += 1) {
+    atUs += profile.timeDeltas[index]!;
     const name = names.get(profile.samples[index]!)!;
-    if (name === '(idle)') continue;
+    if (name === '(idle)' || atUs < fromUs || atUs > toUs) continue;
     times.set(name, (times.get(name) ?? 0) + profile.timeDeltas[index]!);
     busy += profile.timeDeltas[index]!;
   }
@@ -162,10 +185,10 @@ const WORKS: readonly (readonly [work: string, found: RegExp])[] = [
   ['deciding', /src\/domain|src\/service\/drafting/],
   ['the lane', /src\/service\/(lane|queue|tablecopy|tally)/],
   ['validation of the body', /ajv/],
-  ['parsing of the body', /secure-json-parse|src\/http\/body|content-type-parser/],
+  ['parsing of the body', /secure-json-parse|src\/http\/body/],
   ['serialisation of the answer', /fast-json-stringify|src\/http\/login-shapes/],
-  ['sending of the answer', /node:_http_outgoing|fastify\/lib\/reply/],
-  ['gate and observer', /src\/http/],
+  ['sending of the answer', /node:_http_outgoing/],
+  ['gate, route and observer', /src\/http|src\/telemetry|src\/service/],
   ['Fastify', /fastify|find-my-way/],
   ['HTTP and sockets', /node:/],
 ];

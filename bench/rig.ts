@@ -65,7 +65,7 @@ export class Site {
    * @param nodeArgs - options of Node.
    */
   async start(nodeArgs: readonly string[] = []): Promise<BenchServer> {
-    const listening = await startProgram([...nodeArgs, 'src/cli.ts', 'serve'], {
+    const listening = await startProgram(['--inspect-port=0', ...nodeArgs, 'src/cli.ts', 'serve'], {
       DATABASE_URL: this.url,
       REDIS_URL: this.#rig.redis.url,
       LICTOR_REDIS_PREFIX: `${this.#name}:`,

@@ -128,6 +128,11 @@ export const SETTINGS = {
       (value) => value.length >= ADMIN_TOKEN_LENGTH_MIN && /^[\x21-\x7e]+$/.test(value),
     ),
   ),
+  metricsPublic: truth(
+    'LICTOR_METRICS_PUBLIC',
+    true,
+    'Whether `/metrics` needs no token. Without one it needs a token that permits `metrics.read`.',
+  ),
   tokenCacheMs: wholeNumber(
     'LICTOR_TOKEN_CACHE_MS',
     5_000,

@@ -187,7 +187,7 @@ function openApp(
       tokens,
       health,
       telemetry,
-      metricsPublic: true,
+      metricsPublic: config.metricsPublic,
       heartbeats,
       logins: new Logins(shared),
       keys: new Keys({ ...shared, trusted, allowUnverified, timeZone }),

@@ -53,7 +53,7 @@ export function decideLogin(draft: Draft, login: LogIn, policy: Policy): Answer 
   if (identity.is === 'illegal') return { is: 'problem', code: 'user-id-illegal', detail: identity.detail };
   if (identity.is === 'nobody') return grant(asker, NOBODY, 0, false);
   if (identity.is === 'pending') return grant(asker, NOBODY, 0, true);
-  const user: Asker = { ...asker, userId: identity.userId };
+  const user: Asker = { draft, instance, place, capacity, login, userId: identity.userId };
   const count: Count = table.pools.get(capacity.pool)?.users.get(identity.userId) ?? NOBODY;
   const next = withConnection(count, capacity.connectionsPerUnitMax);
   const added = unitsOf(next) - unitsOf(count);
@@ -141,28 +141,28 @@ function identified(table: Table, login: Login, count: Count, added: number, dec
 function grant(asker: Asker, next: Count, added: number, pending: boolean): Answer {
   const { draft, login, capacity } = asker;
   const { claims } = login;
-  const ends = claims.kind === 'request' ? draft.atMs + REQUEST_HOLD_MS : undefined;
   const pool = draft.table.pools.get(capacity.pool);
-  const event: Granted = {
+  const event: { -readonly [Member in keyof Granted]: Granted[Member] } = {
     type: 'granted',
     instance: login.instance,
     login: login.id,
     pool: capacity.pool,
-    ...(asker.userId === undefined ? {} : { user: asker.userId }),
     kind: claims.kind,
-    ...(pending ? { pending: true } : {}),
-    ...(claims.processId === undefined ? {} : { processId: claims.processId }),
-    ...(login.parent === undefined ? {} : { parent: login.parent }),
-    ...(login.leaseSeconds === undefined ? {} : { leaseSeconds: login.leaseSeconds }),
-    ...(ends === undefined ? {} : { ends }),
     connections: next.connections,
     units: unitsOf(next),
     added,
-    ...(next.transitioned ? { transitioned: true } : {}),
     used: (pool?.units ?? 0) + added,
     print: login.print,
     by: draft.by(login.actor),
   };
+  // Set one by one: this is made for every login, and most have none of these but the user.
+  if (asker.userId !== undefined) event.user = asker.userId;
+  if (pending) event.pending = true;
+  if (claims.processId !== undefined) event.processId = claims.processId;
+  if (login.parent !== undefined) event.parent = login.parent;
+  if (login.leaseSeconds !== undefined) event.leaseSeconds = login.leaseSeconds;
+  if (claims.kind === 'request') event.ends = draft.atMs + REQUEST_HOLD_MS;
+  if (next.transitioned) event.transitioned = true;
   draft.emit(event);
   return granted(draft.table, asker.place.logins.get(login.id)!, false);
 }

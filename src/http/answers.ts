@@ -17,6 +17,9 @@ export const LANE_PROBLEMS = ['queue-full', 'outcome-unknown', 'not-ready'] as c
 /** An answer of the lane that is not a no. */
 export type Done = Exclude<Answer, Refusal | Problem>;
 
+/** Every request names its actor, and a token makes many requests. */
+const actors = new WeakMap<Principal, string>();
+
 /**
  * The actor as the journal names it: what people call the token, and its ID, which tells two of one name
  * apart: `ops-anna (Ab12cD34)`.
@@ -24,7 +27,12 @@ export type Done = Exclude<Answer, Refusal | Problem>;
  * @param principal - who asked.
  */
 export function actorOf(principal: Principal): string {
-  return `${principal.name} (${principal.tokenId})`;
+  let actor = actors.get(principal);
+  if (actor === undefined) {
+    actor = `${principal.name} (${principal.tokenId})`;
+    actors.set(principal, actor);
+  }
+  return actor;
 }
 
 /**

@@ -16,10 +16,13 @@ const text = (maxLength: number, description: string) =>
   Type.String({ minLength: 1, maxLength, description });
 
 export const InstanceName = text(63, 'The name of a registered instance.');
+/** A UUID in its plain form: the format alone would also let "urn:uuid:" stand before it. */
+const UUID = { format: 'uuid', maxLength: 36 } as const;
+
 export const LoginId = Type.String({
-  format: 'uuid',
+  ...UUID,
   description:
-    'A UUID that the client makes. The same ID gives the same answer, so that a call can be repeated.',
+    'A UUID that the client makes; capitals do not matter. The same ID gives the same answer, so that a call can be repeated.',
 });
 
 /** The body of a login. */
@@ -70,7 +73,7 @@ export const LoginBody = Type.Object(
       Type.Boolean({ description: "The administrator's login outside the pool, one for each instance." }),
     ),
     parent: Type.Optional(
-      Type.String({ format: 'uuid', description: 'The login of the process that started this one (`Job`).' }),
+      Type.String({ ...UUID, description: 'The login of the process that started this one (`Job`).' }),
     ),
     leaseSeconds: Type.Optional(
       Type.Integer({

@@ -11,7 +11,7 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'body-too-large': 'Send less at once; `limit` is the most bytes that a body may have.',
   'unsupported-media-type': 'Send the body as `application/json`, or as the media type that the route names.',
   'key-file-invalid':
-    'The text is not a key file that Lictor can read; `detail` says where it fails. Get the file again from its issuer, unaltered.',
+    'The text is not a key file that Lictor can read: `faults` lists what is wrong, each with its line and what to do. Get the file again from its issuer, unaltered.',
   'user-id-illegal': 'Choose another licence user ID: `detail` says which rule this one breaks.',
   'token-missing': 'Send the header `Authorization: Bearer <token>`.',
   'token-invalid': 'The token is unknown or revoked. Ask an administrator for a new one.',
@@ -28,7 +28,7 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
     'Read the resource and send its `ETag` as `If-Match`, so that nobody is overwritten.',
   'precondition-failed': 'Somebody changed it meanwhile: read it again, and decide anew.',
   'units-exhausted':
-    'Wait for `retryAfterSeconds` or until somebody logs out, or install a key with more units. `GET /v1/usage` shows who holds them.',
+    'Wait for `retryAfterSeconds` or until somebody logs out, or install a key with more units. `GET /v1/usage/users` shows who holds them.',
   'unit-limit-reached':
     'The limit is a setting of the instance; raise it with `PATCH /v1/instances/{name}`, or log somebody out.',
   'connection-limit-reached':
@@ -37,7 +37,7 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'key-not-yet-valid': 'The key begins later; check its dates and the clock of the database.',
   'key-untrusted': 'Trust the signing key again, or install a key that is signed by a trusted one.',
   'key-missing':
-    'Give the instance a key with `PUT /v1/instances/{name}/key`; without one it has a single unit.',
+    'Install a key with `POST /v1/keys` and register the instance with it, by `PUT /v1/instances/{name}`; without one it has a single unit.',
   'emergency-taken': 'One emergency login at a time: end the one that is in use.',
   'instance-silent': 'Register the instance again; what it held was taken back.',
   'parent-not-found': 'Log in the parent first, or leave `parent` out.',
@@ -78,6 +78,11 @@ const MEMBERS: readonly (readonly [name: string, where: string, words: string])[
     'errors',
     '`malformed-request`',
     'What is wrong, each with `pointer` (a JSON Pointer into the body, `?name` for a parameter of the query, the name for one of the path) and `message`.',
+  ],
+  [
+    'faults',
+    '`key-file-invalid`',
+    'What is wrong with the key file, each with `line`, `code`, `message` and `mend`.',
   ],
   ['limit', '`body-too-large`, refusals', 'The limit that was met: bytes, units or connections.'],
   ['decision', 'refusals', 'The ID of the decision in the journal.'],

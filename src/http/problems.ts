@@ -89,9 +89,10 @@ function toProblem(error: unknown, request: FastifyRequest): LicenseError | null
   if (fault.validation !== undefined) {
     const errors = describeValidation(fault.validation, fault.validationContext);
     const [first] = errors;
-    return new LicenseError('malformed-request', `${first!.pointer || 'The request'} ${first!.message}.`, {
-      errors,
-    });
+    const { pointer, message } = first!;
+    // A message that ends with a question needs no full stop.
+    const end = message.endsWith('?') ? '' : '.';
+    return new LicenseError('malformed-request', `${pointer || 'The request'} ${message}${end}`, { errors });
   }
   const named = FRAMEWORK_PROBLEMS[fault.code];
   if (named !== undefined) return new LicenseError(...named);

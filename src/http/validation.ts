@@ -16,7 +16,12 @@ export interface ValidationFinding {
 
 /** With `verbose`, Ajv adds the schema around the failing keyword and the data it met. */
 interface VerboseError extends FastifySchemaValidationError {
-  readonly parentSchema?: { readonly properties?: Readonly<Record<string, unknown>> };
+  readonly parentSchema?: {
+    readonly properties?: Readonly<Record<string, unknown>>;
+    readonly oneOf?: readonly {
+      readonly properties?: Readonly<Record<string, { readonly const?: unknown }>>;
+    }[];
+  };
   readonly data?: unknown;
 }
 
@@ -37,6 +42,8 @@ export function createValidatorCompiler(): FastifySchemaCompiler<object> {
     verbose: true,
     strictTypes: false,
     strictTuples: false,
+    // A member that says which shape an object has: findings are then of that shape alone.
+    discriminator: true,
   } as const;
   const exact = new Ajv({ ...options, coerceTypes: false });
   const coercing = new Ajv({ ...options, coerceTypes: 'array' });
@@ -84,6 +91,11 @@ function describeError(error: VerboseError, part: string | undefined): Validatio
       return [
         { pointer: at(), message: `must be one of ${(error.params.allowedValues as unknown[]).join(', ')}` },
       ];
+    case 'discriminator': {
+      const tag = String(error.params.tag);
+      const values = error.parentSchema?.oneOf?.map(({ properties }) => properties?.[tag]?.const) ?? [];
+      return [{ pointer: at(tag), message: `must be one of ${values.join(', ')}` }];
+    }
     case 'const':
       return [{ pointer: at(), message: `must be ${JSON.stringify(error.params.allowedValue)}` }];
     case 'pattern':

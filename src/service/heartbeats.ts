@@ -27,6 +27,12 @@ export function instanceMember(name: string, incarnation: number): string {
   return `i:${name}/${incarnation}`;
 }
 
+/** A leased login by its names in the coordination store. */
+export interface LeasedLogin {
+  readonly instance: string;
+  readonly id: string;
+}
+
 interface PendingBeat {
   readonly deadline: Deadline;
   readonly resolve: (status: BeatStatus | null) => void;
@@ -85,8 +91,19 @@ export class Heartbeats {
   }
 
   /** Forgets a login that the journal has released, so that a late heartbeat of it meets nothing. */
-  async forgetLogin(instance: string, id: string): Promise<void> {
-    await this.#options.coordinator.forget([loginMember(instance, id)]);
+  forgetLogin(instance: string, id: string): Promise<void> {
+    return this.forgetLogins([{ instance, id }]);
+  }
+
+  /** Forgets many logins in one question to the store. */
+  async forgetLogins(logins: readonly LeasedLogin[]): Promise<void> {
+    if (logins.length === 0) return;
+    await this.#options.coordinator.forget(logins.map(({ instance, id }) => loginMember(instance, id)));
+  }
+
+  /** Forgets a life of an instance that the journal has ended, so that a late heartbeat of it meets nothing. */
+  async forgetInstance(name: string, incarnation: number): Promise<void> {
+    await this.#options.coordinator.forget([instanceMember(name, incarnation)]);
   }
 
   #ask(deadline: Deadline): Promise<BeatStatus | null> {

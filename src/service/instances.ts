@@ -12,7 +12,7 @@ import type { DatabaseClock } from './clock.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import { type AsOf, byCodeUnits, type FeatureState, featureOf } from './keys.ts';
 import type { Lane } from './lane.ts';
-import { forgetAll, leasedOf } from './releases.ts';
+import { leasedOf } from './releases.ts';
 
 /** A sign of life is asked for three times within the time that an instance may be silent. */
 const HEARTBEATS_PER_GRACE = 3;
@@ -21,7 +21,7 @@ const HEARTBEATS_PER_GRACE = 3;
 export interface InstancesOptions {
   readonly lane: Pick<Lane, 'submit' | 'read'>;
   readonly clock: Pick<DatabaseClock, 'nowMs'>;
-  readonly heartbeats: Pick<Heartbeats, 'forgetLogin'>;
+  readonly heartbeats: Pick<Heartbeats, 'forgetLogins' | 'forgetInstance'>;
   /** IDs of signing keys and of single keys that are no longer trusted. */
   readonly revoked: ReadonlySet<string>;
   /** How long a new instance may be silent unless it asks for another time, in seconds. */
@@ -68,10 +68,15 @@ export class Instances {
 
   /** Registers an instance. A name that is new gets the configured time of silence, unless it states one. */
   async register(request: Omit<Register, 'op'>): Promise<Answer> {
-    const { lane, graceSeconds } = this.#options;
-    const isKnown = await lane.read((table) => table.instances.has(request.name));
-    const settings = isKnown ? request.settings : { graceSeconds, ...request.settings };
-    return lane.submit({ op: 'register', ...request, settings });
+    const { lane, heartbeats, graceSeconds } = this.#options;
+    const before = await lane.read((table) => table.instances.get(request.name)?.incarnation);
+    const settings = before === undefined ? { graceSeconds, ...request.settings } : request.settings;
+    const answer = await lane.submit({ op: 'register', ...request, settings });
+    // A replica that has not heard of the restart must not tell the former life by the store that it is well.
+    if (answer.is === 'instance' && answer.outcome === 'restart' && before !== undefined) {
+      await heartbeats.forgetInstance(request.name, before);
+    }
+    return answer;
   }
 
   /**
@@ -125,9 +130,14 @@ export class Instances {
   /** Removes an instance and releases everything it held. Repeating it does no harm. */
   async remove(name: string, actor: string): Promise<Answer> {
     const { lane, heartbeats } = this.#options;
-    const leased = await lane.read((table) => leasedOf(table.places.get(name)?.logins.values() ?? []));
+    const { leased, incarnation } = await lane.read((table) => ({
+      leased: leasedOf(table.places.get(name)?.logins.values() ?? []),
+      incarnation: table.instances.get(name)?.incarnation,
+    }));
     const answer = await lane.submit({ op: 'deregister', name, actor });
-    if (answer.is === 'ended') await forgetAll(heartbeats, leased);
+    if (answer.is !== 'ended') return answer;
+    await heartbeats.forgetLogins(leased);
+    if (incarnation !== undefined) await heartbeats.forgetInstance(name, incarnation);
     return answer;
   }
 

@@ -104,11 +104,12 @@ export class Lane {
    * @throws LicenseError when it cannot be settled in time.
    */
   submit(operation: Operation, span?: Span, serverMadeId = false): Promise<Answer> {
+    if (!this.#status.takesMore) return Promise.reject(this.#status.refusal());
+    return this.#enqueue(operation, span, serverMadeId);
+  }
+
+  #enqueue(operation: Operation, span?: Span, serverMadeId = false): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      if (!this.#status.takesMore) {
-        reject(this.#status.refusal());
-        return;
-      }
       this.#queue.push({
         operation,
         enqueuedAt: this.#options.clock.mark(),
@@ -128,11 +129,8 @@ export class Lane {
    * @param current - whether the copy must first catch up with the head (R-15).
    */
   read<Value>(run: (table: Table) => Value, current = true): Promise<Value> {
+    if (!this.#status.takesMore) return Promise.reject(this.#status.refusal());
     return new Promise((resolve, reject) => {
-      if (!this.#status.takesMore) {
-        reject(this.#status.refusal());
-        return;
-      }
       this.#reads.push({ run: (table) => resolve(run(table)), current, reject });
       this.#poke();
     });
@@ -395,7 +393,7 @@ export class Lane {
   #takeBack({ operation, serverMadeId }: Waiting): void {
     if (operation.op !== 'login' || !serverMadeId) return;
     const { instance, id, actor } = operation;
-    this.submit({ op: 'logout', instance, id, reason: 'unanswered', actor }).catch((error: Error) =>
+    this.#enqueue({ op: 'logout', instance, id, reason: 'unanswered', actor }).catch((error: Error) =>
       this.#options.logger.warn({ err: error, instance, id }, 'An unanswered login could not be taken back.'),
     );
   }

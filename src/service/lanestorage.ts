@@ -155,12 +155,7 @@ export class LaneStorage {
    * A network that goes away in silence must not keep the lane waiting: another connection may find the
    * database. The statement is left alone, not cancelled; of an append the outcome is unknown then.
    */
-  async #withinTime<Value>(
-    statement: Promise<Value>,
-    Late: new (
-      message: string,
-    ) => Error,
-  ): Promise<Value> {
+  async #withinTime<Value>(statement: Promise<Value>, Late: new (message: string) => Error): Promise<Value> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(

@@ -80,6 +80,11 @@ export class Logins {
     return this.#lane.table.instances.get(instance)?.key ?? null;
   }
 
+  /** The same, after this replica caught up with the head (R-15). */
+  currentKeyOf(instance: string): Promise<string | null> {
+    return this.#lane.read((table) => table.instances.get(instance)?.key ?? null);
+  }
+
   /**
    * Logs a user in.
    * @throws LicenseError `malformed-request` when the request contradicts itself.
@@ -95,7 +100,8 @@ export class Logins {
   }
 
   /** Logs out; answers the same when it is repeated, or when nothing is known of the login. */
-  async logOut(instance: string, id: string, onePage: boolean, caller: Caller): Promise<Answer> {
+  async logOut(instance: string, login: string, onePage: boolean, caller: Caller): Promise<Answer> {
+    const id = canonicalLoginId(login);
     const answer = await this.#lane.submit(
       { op: 'logout', instance, id, onePage, reason: 'logout', actor: caller.actor },
       caller.span,
@@ -115,11 +121,12 @@ export class Logins {
     clientAddress: string | undefined,
     caller: Caller,
   ): Promise<Answer> {
+    mustBeText([user]);
     return this.#lane.submit(
       {
         op: 'identify',
         instance,
-        id,
+        id: canonicalLoginId(id),
         user,
         clientAddress: clientAddressOf(clientAddress, this.#lane.table.instances.get(instance), caller),
         actor: caller.actor,
@@ -129,16 +136,18 @@ export class Logins {
   }
 
   heartbeat(instance: string, id: string, caller: Caller): Promise<Answer> {
-    return this.#heartbeats.beatLogin(instance, id, caller.actor, caller.span);
+    return this.#heartbeats.beatLogin(instance, canonicalLoginId(id), caller.actor, caller.span);
   }
 
   /**
    * Finds the instance of a login that was named by its ID alone.
+   * @param login - the ID.
    * @param within - which instances the caller may touch.
    * @returns null when it is nowhere.
    * @throws LicenseError `login-ambiguous` when the ID is in use on several.
    */
-  async locate(id: string, within: (instance: string) => boolean): Promise<string | null> {
+  async locate(login: string, within: (instance: string) => boolean): Promise<string | null> {
+    const id = canonicalLoginId(login);
     const found = placesOf(this.#lane.table, id, within);
     const places = found.length > 0 ? found : await this.#lane.read((table) => placesOf(table, id, within));
     if (places.length > 1) {
@@ -154,7 +163,8 @@ export class Logins {
   read(instance: string, id: string): Promise<HeldLogin | null> {
     return this.#lane.read((table) => {
       const place = table.places.get(instance);
-      const login = place?.logins.get(id) ?? place?.released.get(id);
+      const canonical = canonicalLoginId(id);
+      const login = place?.logins.get(canonical) ?? place?.released.get(canonical);
       return login ? heldLogin(table, login) : null;
     });
   }
@@ -176,10 +186,12 @@ export class Logins {
 
   #operation(request: LoginRequest, caller: Caller): LogIn {
     const instance = this.#lane.table.instances.get(request.instance);
+    const { user, username, terminal, webSession } = request;
+    mustBeText([user, username, terminal?.server, terminal?.port, webSession]);
     return {
       op: 'login',
       instance: request.instance,
-      id: request.id ?? makeLoginId(),
+      id: request.id === undefined ? makeLoginId() : canonicalLoginId(request.id),
       claims: {
         kind: kindOf(request),
         user: request.user,
@@ -189,12 +201,29 @@ export class Logins {
         webSession: request.webSession,
         processId: request.process?.pid,
       },
-      parent: request.parent,
+      parent: request.parent && canonicalLoginId(request.parent),
       leaseSeconds: request.leaseSeconds,
       print: printOf(request),
       actor: caller.actor,
     };
   }
+}
+
+/**
+ * What becomes a licence user ID must come back from Postgres as it went in: NUL has no place in its text, and
+ * half a character would make two users one.
+ */
+function mustBeText(texts: readonly (string | undefined)[]): void {
+  if (texts.every((text) => text === undefined || (text.isWellFormed() && !text.includes('\0')))) return;
+  throw new LicenseError(
+    'user-id-illegal',
+    'What names the user holds a NUL character or half a surrogate pair. Send whole Unicode characters.',
+  );
+}
+
+/** A UUID is the same in capitals (RFC 9562, section 4); the table and the journal know it in one way. */
+function canonicalLoginId(id: string): string {
+  return id.toLowerCase();
 }
 
 /**

@@ -9,7 +9,7 @@ import { keyNotFound } from '../domain/keyring.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { Answer } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
-import type { Heartbeats } from './heartbeats.ts';
+import type { Heartbeats, LeasedLogin } from './heartbeats.ts';
 import type { Lane } from './lane.ts';
 
 /** What is to be released: one login, everything of an instance, or everything of a user under a key. */
@@ -21,13 +21,7 @@ export type ReleaseTarget =
 /** What the releases need. */
 export interface ReleasesOptions {
   readonly lane: Pick<Lane, 'submit' | 'read'>;
-  readonly heartbeats: Pick<Heartbeats, 'forgetLogin'>;
-}
-
-/** A leased login by its names in the coordination store. */
-export interface LeasedLogin {
-  readonly instance: string;
-  readonly id: string;
+  readonly heartbeats: Pick<Heartbeats, 'forgetLogins'>;
 }
 
 /** Ends others' logins. */
@@ -62,7 +56,8 @@ export class Releases {
     if (!isHeld) return { released: 0, decision: null };
     const answer = await this.#submit(target, note, actor);
     if (answer.is !== 'released' && answer.is !== 'ended') return answer;
-    await forgetAll(heartbeats, leased);
+    // So that no replica renews by the coordination store what the journal has ended.
+    await heartbeats.forgetLogins(leased);
     const released = answer.is === 'ended' ? answer.logins : Number(answer.login !== null);
     return { released, decision: released === 0 ? null : answer.decision };
   }
@@ -89,14 +84,6 @@ export function leasedOf(logins: Iterable<Login>): LeasedLogin[] {
     if (leaseSeconds > 0) leased.push({ instance: place.instance, id });
   }
   return leased;
-}
-
-/** Lets the coordination store forget logins, so that no replica renews by it what the journal has ended. */
-export async function forgetAll(
-  heartbeats: Pick<Heartbeats, 'forgetLogin'>,
-  leased: readonly LeasedLogin[],
-): Promise<void> {
-  await Promise.all(leased.map(({ instance, id }) => heartbeats.forgetLogin(instance, id)));
 }
 
 /** A login that is not in must not be released: that would only remember its ID as one never to be granted. */

@@ -237,18 +237,20 @@ export async function dropPartitions(
   foldedVersion: number,
   keptSinceMs: number,
 ): Promise<string[]> {
-  const partitions = await sql<{ name: string }[]>`
-    select child.relname as name from pg_inherits
+  const partitions = await sql<{ name: string; pending: boolean }[]>`
+    select child.relname as name, inhdetachpending as pending from pg_inherits
     join pg_class child on child.oid = pg_inherits.inhrelid
     where pg_inherits.inhparent = 'journal'::regclass`;
   const dropped: string[] = [];
-  for (const { name } of partitions) {
+  for (const { name, pending } of partitions) {
     const number = Number(name.replace('journal_', ''));
     if (!Number.isInteger(number) || (number + 1) * PARTITION_VERSIONS > foldedVersion) continue;
     const [newest] = await sql<{ at: number }[]>`
       select (extract(epoch from at) * 1000)::float8 as at from ${sql(name)} order by version desc limit 1`;
     if (newest && newest.at >= keptSinceMs) continue;
-    await sql`alter table journal detach partition ${sql(name)} concurrently`;
+    // A removal that was cut short while it waited for old transactions can only be finished.
+    if (pending) await sql`alter table journal detach partition ${sql(name)} finalize`;
+    else await sql`alter table journal detach partition ${sql(name)} concurrently`;
     await sql`drop table ${sql(name)}`;
     dropped.push(name);
   }

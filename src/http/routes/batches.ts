@@ -5,8 +5,9 @@
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { LicenseError, PROBLEMS } from '../../domain/errors.ts';
+import { defaultPoolOf } from '../../domain/instances.ts';
 import type { Logins } from '../../service/logins.ts';
-import { expectAnswer, instantOf, PageAsOf, throwUnlessDone } from '../answers.ts';
+import { expectAnswer, fieldFault, instantOf, PageAsOf, throwUnlessDone } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
@@ -21,7 +22,9 @@ export const BATCH_OPERATIONS_MAX = 500;
 const ListedShape = Type.Object({
   id: Type.String(),
   instance: Type.String(),
-  key: Type.String({ description: 'The key it counts under, or the default licence of its instance.' }),
+  key: Type.Union([Type.String(), Type.Null()], {
+    description: 'The key it counts under; null on the default licence of an instance without a usable key.',
+  }),
   userId: Type.Optional(Type.String()),
   kind: Type.String(),
   phase: Type.String(),
@@ -44,7 +47,7 @@ const ListQuery = Type.Object(
 const operation = <Name extends string>(name: Name, description: string) =>
   Type.Literal(name, { description });
 
-const BatchOperation = Type.Union([
+const BATCH_OPERATIONS = [
   Type.Object({ do: operation('login', 'Log in.'), login: LoginBody }, { additionalProperties: false }),
   Type.Object(
     {
@@ -59,8 +62,16 @@ const BatchOperation = Type.Union([
     { do: operation('heartbeat', 'Renew a lease.'), instance: InstanceName, id: LoginId },
     { additionalProperties: false },
   ),
-]);
-type BatchOperation = Static<typeof BatchOperation>;
+] as const;
+type BatchOperation = Static<(typeof BATCH_OPERATIONS)[number]>;
+
+/** Told apart by `do`, so that a fault is found in the operation that was meant and not in each of them. */
+const BatchOperation = Type.Unsafe<BatchOperation>({
+  type: 'object',
+  required: ['do'],
+  discriminator: { propertyName: 'do' },
+  oneOf: BATCH_OPERATIONS,
+});
 
 const Verdict = Type.Object({
   status: Type.Integer({ description: 'What the single call would have answered.' }),
@@ -89,10 +100,9 @@ export function batchRoutes({ logins }: { readonly logins: Logins }): RoutePlugi
         },
       },
       async (request) => {
-        const position = decodeCursor('logins', request.query.cursor, 2);
-        const after = position && { instance: String(position[0]), id: String(position[1]) };
+        const after = positionOf(request.query.cursor);
         const limit = pageLimit(request.query);
-        const filter = filterOf(request, logins, request.query);
+        const filter = await filterOf(request, logins, request.query);
         const { logins: rows, asOfMs, version } = await logins.list(filter, after, limit + 1);
         const items = rows.slice(0, limit);
         const last = rows.length > limit ? items.at(-1) : undefined;
@@ -100,7 +110,7 @@ export function batchRoutes({ logins }: { readonly logins: Logins }): RoutePlugi
           items: items.map((row) => ({
             id: row.id,
             instance: row.instance,
-            key: row.pool,
+            key: row.pool === defaultPoolOf(row.instance) ? null : row.pool,
             ...(row.userId === null ? {} : { userId: row.userId }),
             kind: row.kind,
             phase: row.phase,
@@ -139,10 +149,21 @@ export function batchRoutes({ logins }: { readonly logins: Logins }): RoutePlugi
   };
 }
 
+const LOGIN_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/** Where a page begins; null at the start. */
+function positionOf(cursor: string | undefined): { readonly instance: string; readonly id: string } | null {
+  const position = decodeCursor('logins', cursor, 2);
+  if (position === null) return null;
+  const [instance, id] = position.map(String) as [string, string];
+  if (LOGIN_ID.test(id)) return { instance, id };
+  throw fieldFault('?cursor', 'is not a cursor of this list');
+}
+
 /** What a list may show: what the query asks for, within what the token reaches. */
-function filterOf(request: FastifyRequest, logins: Logins, query: Static<typeof ListQuery>) {
+async function filterOf(request: FastifyRequest, logins: Logins, query: Static<typeof ListQuery>) {
   const principal = principalOf(request);
-  if (query.instance !== undefined) requireOn(request, logins, 'logins.read', query.instance);
+  if (query.instance !== undefined) await requireOn(request, logins, 'logins.read', query.instance);
   if (query.key !== undefined && principal.keys !== null) {
     requirePermission(request, 'logins.read', { keyId: query.key, instance: principal.instance });
   }
@@ -164,23 +185,34 @@ async function verdictOf(
   try {
     const caller = callerOf(request);
     if (each.do === 'login') {
-      requireLogin(request, logins, each.login);
+      await requireLogin(request, logins, each.login);
       const answer = expectAnswer(await logins.logIn(each.login, caller), 'granted');
       return { status: answer.repeated ? 200 : 201, login: loginJson(answer.login) };
     }
     if (each.do === 'logout') {
-      requireOn(request, logins, 'logins.release', each.instance);
+      await requireOn(request, logins, 'logins.release', each.instance);
       throwUnlessDone(await logins.logOut(each.instance, each.id, each.pages === 1, caller));
       return { status: 204 };
     }
-    requireOn(request, logins, 'logins.renew', each.instance);
+    await requireOn(request, logins, 'logins.renew', each.instance);
     const answer = expectAnswer(await logins.heartbeat(each.instance, each.id, caller), 'renewed');
     return { status: 200, heartbeat: renewedJson(answer) };
   } catch (error) {
-    if (!(error instanceof LicenseError)) throw error;
-    const { status, title } = PROBLEMS[error.code];
-    const { code, message: detail, extras } = error;
+    const {
+      code,
+      message: detail,
+      extras,
+    } = error instanceof LicenseError ? error : unexpected(request, error);
+    const { status, title } = PROBLEMS[code];
     const type = `${PROBLEMS_PATH}${code}`;
     return { status, problem: { type, title, status, code, detail, requestId: request.id, ...extras } };
   }
+}
+
+/** What nobody expected of one operation must not take the verdicts of the others along (R-6). */
+function unexpected(request: FastifyRequest, error: unknown): LicenseError {
+  const { id: requestId, routeOptions, server } = request;
+  server.logger.error({ requestId, route: routeOptions.url, err: error }, 'unexpected error');
+  const detail = `Something unexpected happened. The log has it under the request ID ${requestId}.`;
+  return new LicenseError('internal', detail);
 }

@@ -60,7 +60,7 @@ export function heartbeatRoutes({
       },
       async (request) => {
         const { name } = request.params;
-        requireOn(request, logins, 'instances.heartbeat', name);
+        await requireOn(request, logins, 'instances.heartbeat', name);
         const { actor, span } = callerOf(request);
         const answer = await heartbeats.beatInstance(name, request.body.incarnation, actor, span);
         const { deadlineMs, graceSeconds } = expectAnswer(answer, 'alive');

@@ -4,12 +4,12 @@
 
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { isUnrestricted, permits } from '../../domain/access.ts';
+import { type Action, isUnrestricted, permits } from '../../domain/access.ts';
 import { LicenseError } from '../../domain/errors.ts';
 import type { Caller, LoginRequest, Logins } from '../../service/logins.ts';
 import { actorOf, expectAnswer, instantOf, refusalExtras, throwUnlessDone } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
-import { principalOf, requirePermission } from '../auth.ts';
+import { forbidden, principalOf, requirePermission } from '../auth.ts';
 import {
   heartbeatAfterSeconds,
   InstanceName,
@@ -50,9 +50,18 @@ const HeldShape = Type.Object({
   userConnections: Type.Integer({ description: 'The connections of its user ID now.' }),
 });
 
+const { id: ExplainedId, decision: ExplainedDecision, ...explained } = LoginShape.properties;
+
 const ExplainedShape = Type.Object({
   verdict: Type.Enum(['granted', 'refused']),
-  login: Type.Optional(LoginShape),
+  login: Type.Optional(
+    Type.Object(
+      { id: Type.Optional(ExplainedId), ...explained, decision: Type.Optional(ExplainedDecision) },
+      {
+        description: 'As it would be answered; without a decision, and without an ID when none was sent.',
+      },
+    ),
+  ),
   code: Type.Optional(Type.String()),
   rule: Type.Optional(Type.String()),
   detail: Type.Optional(Type.String()),
@@ -86,29 +95,38 @@ export function callerOf(request: FastifyRequest): Caller {
   };
 }
 
-/** Checks that the token may do this on the instance, which costs nothing for an unrestricted one. */
-export function requireOn(
+/**
+ * Checks that the token may do this on the instance, which costs nothing for an unrestricted one. What this
+ * replica knows of the instance may be a moment old, so nobody is refused for it before it has caught up.
+ *
+ * @throws LicenseError `forbidden`.
+ */
+export async function requireOn(
   request: FastifyRequest,
   logins: Logins,
-  action: Parameters<typeof requirePermission>[1],
+  action: Action,
   instance: string,
-): void {
-  if (isUnrestricted(principalOf(request))) return;
-  requirePermission(request, action, { instance, keyId: logins.keyOf(instance) });
+): Promise<void> {
+  const principal = principalOf(request);
+  if (isUnrestricted(principal)) return;
+  const target = { instance, keyId: logins.keyOf(instance) };
+  if (permits(principal, action, target)) return;
+  const keyId = principal.keys === null ? target.keyId : await logins.currentKeyOf(instance);
+  requirePermission(request, action, { instance, keyId });
 }
 
 /** Finds the instance of a login that a path names, among those that the token may touch. */
 async function locate(
   request: FastifyRequest,
   logins: Logins,
-  action: Parameters<typeof requirePermission>[1],
+  action: Action,
   id: string,
   instance: string | undefined,
 ): Promise<string | null> {
   const principal = principalOf(request);
   const named = instance ?? principal.instance ?? undefined;
   if (named !== undefined) {
-    requireOn(request, logins, action, named);
+    await requireOn(request, logins, action, named);
     return named;
   }
   return logins.locate(id, (place) =>
@@ -131,13 +149,16 @@ async function locateOrFail(
 }
 
 /** Checks what a login asks for beyond what the gate let through. */
-export function requireLogin(request: FastifyRequest, logins: Logins, body: LoginRequest): void {
-  requireOn(request, logins, 'logins.create', body.instance);
-  if (body.emergency)
-    requirePermission(request, 'logins.emergency', {
-      instance: body.instance,
-      keyId: logins.keyOf(body.instance),
-    });
+export async function requireLogin(
+  request: FastifyRequest,
+  logins: Logins,
+  body: LoginRequest,
+): Promise<void> {
+  const principal = principalOf(request);
+  if (body.emergency && !permits(principal, 'logins.emergency')) {
+    throw forbidden(principal, 'logins.emergency');
+  }
+  await requireOn(request, logins, 'logins.create', body.instance);
 }
 
 /** What the routes of this file are built with. */
@@ -186,7 +207,7 @@ function logInRoute(app: App, logins: Logins): void {
       },
     },
     async (request, reply) => {
-      requireLogin(request, logins, request.body);
+      await requireLogin(request, logins, request.body);
       const answer = await logins.logIn(request.body, callerOf(request));
       // A refusal is an ordinary answer, so that a storm of them does not pay for as many errors.
       if (answer.is === 'refused') {
@@ -218,9 +239,15 @@ function explainRoute(app: App, logins: Logins): void {
       },
     },
     async (request) => {
-      requireOn(request, logins, 'logins.explain', request.body.instance);
+      await requireOn(request, logins, 'logins.explain', request.body.instance);
       const answer = await logins.explain(request.body, callerOf(request));
-      if (answer.is === 'granted') return { verdict: 'granted' as const, login: loginJson(answer.login) };
+      if (answer.is === 'granted') {
+        const { id, decision, ...login } = loginJson(answer.login);
+        // What is only tried has no place in the journal; what is in already has.
+        const placed = answer.repeated ? { decision } : {};
+        const named = request.body.id === undefined ? {} : { id };
+        return { verdict: 'granted' as const, login: { ...named, ...login, ...placed } };
+      }
       if (answer.is !== 'refused') throw unexpected(throwUnlessDone(answer).is);
       const { decision: _, ...figures } = refusalExtras(answer);
       return { verdict: 'refused' as const, code: answer.code, detail: answer.detail, ...figures };
@@ -261,7 +288,8 @@ function logOutRoute(app: App, logins: Logins): void {
       schema: {
         operationId: 'logOut',
         summary: 'Log out',
-        description: 'Can be repeated, and can come before its login: that one is then not granted any more.',
+        description:
+          'Can be repeated. Where the instance is named (or the token is restricted to one) it can come before its login, which is then not granted any more.',
         tags: ['logins'],
         params: LoginParams,
         querystring: LogoutQuery,
