@@ -49,6 +49,9 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** How long an append may go unanswered before its connection is given up, in milliseconds. */
 const APPEND_TIMEOUT_MS = 10_000;
 
+/** What is closed last still has this long, in milliseconds: the embedded Postgres is to end in good order. */
+const CLOSE_TIME_MIN_MS = 1_000;
+
 /** What a server is started with. */
 export interface ServerParts {
   readonly config: Config;
@@ -89,12 +92,14 @@ class Closers {
     this.#closers.push([name, close]);
   }
 
-  /** Closes everything; what fails or takes too long is said and passed over. */
+  /** Closes everything within the time for all of it; what fails or takes too long is said and passed over. */
   async close(): Promise<void> {
+    const deadline = performance.now() + this.#timeoutMs;
     for (const [name, close] of this.#closers.splice(0).reverse()) {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`${name} did not close in time`)), this.#timeoutMs);
+        const leftMs = Math.max(CLOSE_TIME_MIN_MS, deadline - performance.now());
+        timer = setTimeout(() => reject(new Error(`${name} did not close in time`)), leftMs);
       });
       await Promise.race([close(), late]).catch((error) =>
         this.#logger.warn({ err: error }, 'Something did not close in good order.'),
@@ -159,13 +164,14 @@ interface Core {
 /** Builds the services and the HTTP application over them. */
 function openApp(
   { config, logger, version, telemetry, adminToken }: ServerParts,
-  { sql, lane, coordinator, clock }: Core,
+  { sql, lane, coordinator, clock, serving }: Core,
   health: Health,
   closers: Closers,
 ): App {
   const tokens = createTokens({ sql, adminToken, cacheMs: config.tokenCacheMs, logger });
   closers.add('tokens', () => tokens.close());
-  const heartbeats = new Heartbeats({ lane, coordinator, clock });
+  const mayTrust = () => coordinator.kind === 'redis' || serving.held;
+  const heartbeats = new Heartbeats({ lane, coordinator, clock, mayTrust });
   const shared = { lane, sql, clock, heartbeats, shard: SHARD, revoked: config.revokedKeys };
   const { trustedKeys: trusted, allowUnverifiedKeys: allowUnverified, timeZone } = config;
   const app = buildApp({
@@ -202,7 +208,7 @@ function openApp(
 }
 
 async function openServing(url: string, alone: boolean, logger: Logger, closers: Closers): Promise<Serving> {
-  const serving = new Serving({ sql: connect(url, 'lictor serving', logger), alone, logger });
+  const serving = new Serving({ sql: connect(url, 'lictor serving', logger, true), alone, logger });
   closers.add('claim to serve', () => serving.close());
   await serving.start();
   return serving;
@@ -220,9 +226,9 @@ async function openEmbedded(
   return embedded;
 }
 
-/** A handle with one connection, for work that must not wait for others. */
-function connect(url: string, applicationName: string, logger: Logger): Sql {
-  return connectDatabase({ url, connectionsMax: 1, logger, applicationName });
+/** A handle with one connection, for work that must not wait for others; `isKept` while it holds a lock. */
+function connect(url: string, applicationName: string, logger: Logger, isKept = false): Sql {
+  return connectDatabase({ url, connectionsMax: 1, isKept, logger, applicationName });
 }
 
 async function openDatabase(url: string, config: Config, logger: Logger, closers: Closers): Promise<Sql> {

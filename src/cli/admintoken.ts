@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../config.ts';
 
@@ -26,12 +26,15 @@ export async function openAdminToken(config: Config): Promise<AdminToken> {
   }
   const file = path.join(config.dataDirectory, 'admin-token');
   try {
-    return { token: (await readFile(file, 'utf8')).trim(), file, isNew: false };
+    const token = (await readFile(file, 'utf8')).trim();
+    if (token !== '') return { token, file, isNew: false };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const token = `lictor_admin_${randomBytes(TOKEN_BYTES).toString('base64url')}`;
   await mkdir(config.dataDirectory, { recursive: true });
-  await writeFile(file, `${token}\n`, { mode: 0o600, flag: 'wx' });
+  // Whole or not at all: a token that is cut short would be no token at every later start.
+  await writeFile(`${file}.new`, `${token}\n`, { mode: 0o600, flush: true });
+  await rename(`${file}.new`, file);
   return { token, file, isNew: true };
 }

@@ -117,6 +117,10 @@ function banner(url: string, admin: AdminToken): string {
 
 /** Waits for a signal or a failure. A second signal ends the process at once. */
 async function untilEnd(server: RunningServer, logger: Logger): Promise<number> {
+  const astray = new Promise<Error>((resolve) => {
+    process.once('uncaughtException', resolve);
+    process.once('unhandledRejection', (reason) => resolve(reason as Error));
+  });
   const signal = new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       process.once(name, () => {
@@ -125,7 +129,7 @@ async function untilEnd(server: RunningServer, logger: Logger): Promise<number> 
       });
     }
   });
-  const end = await Promise.race([signal, server.failed]);
+  const end = await Promise.race([signal, server.failed, astray]);
   if (end instanceof Error) {
     logger.fatal({ err: end }, 'Lictor cannot go on.');
     return 1;

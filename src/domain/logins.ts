@@ -45,8 +45,9 @@ export function decideLogin(draft: Draft, login: LogIn, policy: Policy): Answer 
   if (known) return repeated(table, login, known);
   const capacity = capacityOf(table, instance, draft.atMs, policy);
   const asker: Asker = { draft, instance, place, capacity, login, userId: undefined };
-  if (instance.state === 'silent') return refuseSilent(asker);
-  if (login.claims.kind === 'emergency' && place.emergency) return refuseEmergency(asker, place.emergency);
+  const isEmergency = login.claims.kind === 'emergency';
+  if (instance.state === 'silent' && !isEmergency) return refuseSilent(asker);
+  if (isEmergency && place.emergency) return refuseEmergency(asker, place.emergency);
   const parent = parentOf(place, login.parent);
   if (parent === 'unknown') return refuseParent(asker);
   const identity = identify(login.claims, instance.settings, login.id, login.instance, parent);

@@ -38,9 +38,7 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
   const instance: Instance = {
     name: operation.name,
     ...wanted,
-    incarnation: begins
-      ? Math.max(current?.incarnation ?? 0, operation.incarnation ?? 0) + 1
-      : current!.incarnation,
+    incarnation: begins ? nextIncarnation(current, operation.incarnation) : current!.incarnation,
     registrationId: begins ? operation.registrationId : current!.registrationId,
     state: 'active',
     settings,
@@ -50,6 +48,15 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
   };
   draft.emit({ type: 'registered', instance, by });
   return { is: 'instance', instance, outcome: kind === 'retry' ? 'changed' : kind };
+}
+
+/** How far a client's incarnation may be ahead of the one that is known, as after a restore of the database. */
+const INCARNATIONS_AHEAD_MAX = 1_000;
+
+/** @returns a number above every one that a process of this name may still hold, within reason. */
+function nextIncarnation(current: Instance | undefined, held: number | null): number {
+  const known = current?.incarnation ?? 0;
+  return Math.max(known, held !== null && held <= known + INCARNATIONS_AHEAD_MAX ? held : 0) + 1;
 }
 
 function sameRegistration(current: Instance, wanted: Pick<Instance, 'key' | 'product' | 'version'>): boolean {

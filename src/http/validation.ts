@@ -83,7 +83,8 @@ function describeError(error: VerboseError, part: string | undefined): Validatio
     case 'additionalProperties':
       return [unknownMember(String(error.params.additionalProperty))];
     case 'required': {
-      const unknown = Object.keys(error.data ?? {}).filter((name) => !known.includes(name));
+      const members = known.length === 0 ? [] : Object.keys(error.data ?? {});
+      const unknown = members.filter((name) => !known.includes(name));
       const missing = { pointer: at(String(error.params.missingProperty)), message: 'is required' };
       return [...unknown.map(unknownMember), missing];
     }

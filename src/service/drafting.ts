@@ -34,21 +34,21 @@ export function draftBatch(
   for (;;) {
     table.begin();
     const draft = new Draft(table, nowMs);
-    emitDue(draft);
     const answers: Answer[] = [];
     let culprit: Waiting | null = null;
-    for (const waiting of remaining) {
-      try {
-        answers.push(decide(draft, waiting.operation, policy));
-      } catch (error) {
-        failed(waiting, error as Error);
+    try {
+      emitDue(draft);
+      for (const waiting of remaining) {
         culprit = waiting;
-        break;
+        answers.push(decide(draft, waiting.operation, policy));
       }
+      return { row: rowOf(draft), files: draft.files, batch: remaining, answers };
+    } catch (error) {
+      table.rollback();
+      if (culprit === null) throw error;
+      failed(culprit, error as Error);
+      remaining = remaining.filter((waiting) => waiting !== culprit);
     }
-    if (culprit === null) return { row: rowOf(draft), files: draft.files, batch: remaining, answers };
-    table.rollback();
-    remaining = remaining.filter((waiting) => waiting !== culprit);
   }
 }
 

@@ -42,6 +42,8 @@ export interface HeartbeatsOptions {
   readonly lane: Lane;
   readonly coordinator: Coordinator;
   readonly clock: DatabaseClock;
+  /** Whether the store may be believed; a replica that has lost its claim to be alone must not. */
+  readonly mayTrust?: () => boolean;
 }
 
 export class Heartbeats {
@@ -119,7 +121,9 @@ export class Heartbeats {
   async #askAll(): Promise<void> {
     while (this.#pending.length > 0) {
       const asked = this.#pending.splice(0, BEATS_PER_QUESTION_MAX);
-      const statuses = await this.#options.coordinator.beat(asked.map((beat) => beat.deadline));
+      const { coordinator, mayTrust } = this.#options;
+      const isTrusted = mayTrust?.() ?? true;
+      const statuses = isTrusted ? await coordinator.beat(asked.map((beat) => beat.deadline)) : null;
       const counts = { renewed: 0, marked: 0, missing: 0, unavailable: 0 };
       for (let index = 0; index < asked.length; index += 1) {
         const status = statuses?.[index] ?? null;

@@ -49,7 +49,7 @@ export class Lane {
   readonly #copy: TableCopy;
   readonly #queue: LaneQueue;
   readonly #neighbours: Neighbours;
-  readonly #reads = new ReadQueue();
+  readonly #reads: ReadQueue;
   readonly #status = new LaneStatus();
   #behind = false;
   /** Operations of a batch that the database refused are appended one by one, to find the one at fault. */
@@ -65,11 +65,12 @@ export class Lane {
   constructor(options: LaneOptions) {
     this.#options = options;
     this.#queue = new LaneQueue(options.queueLengthMax);
+    this.#reads = new ReadQueue(options.queueLengthMax);
     this.#copy = new TableCopy(options.shard, options.storage);
     this.#neighbours = new Neighbours({ ...options, heard: () => this.#hear(), head: () => this.#head() });
   }
 
-  /** Begins to load and to serve; waits for neither. */
+  /** Begins to load and to serve. */
   start(): void {
     this.#running = this.#run();
     this.#timer = setInterval(() => this.#tick(), this.#options.headPollMs);
@@ -78,7 +79,6 @@ export class Lane {
   get status(): LaneStatus {
     return this.#status;
   }
-
   get queueLength(): number {
     return this.#queue.length;
   }
@@ -131,7 +131,8 @@ export class Lane {
   read<Value>(run: (table: Table) => Value, current = true): Promise<Value> {
     if (!this.#status.takesMore) return Promise.reject(this.#status.refusal());
     return new Promise((resolve, reject) => {
-      this.#reads.push({ run: (table) => resolve(run(table)), current, reject });
+      const enqueuedAt = this.#options.clock.mark();
+      this.#reads.push({ run: (table) => resolve(run(table)), current, enqueuedAt, reject });
       this.#poke();
     });
   }
@@ -175,7 +176,7 @@ export class Lane {
     for (const waiting of this.#sent) {
       if (waiting.enqueuedAt < before) fail(waiting, outcomeUnknown());
     }
-    if (this.#status.state !== 'serving') this.#reads.failAll(() => this.#status.refusal());
+    this.#reads.failOlderThan(before, () => this.#status.refusal());
     this.#behind = true;
     this.#poke();
   }
@@ -186,10 +187,8 @@ export class Lane {
         await this.#step();
       } catch (error) {
         if (mustStop(error)) return this.#stop(error);
-        this.#status.say(
-          this.#copy.isLoaded ? 'waiting' : 'loading',
-          `The database cannot be used: ${(error as Error).message}.`,
-        );
+        const state = this.#copy.isLoaded ? 'waiting' : 'loading';
+        this.#status.say(state, `The database cannot be used: ${(error as Error).message}.`);
         this.#options.logger.warn({ err: error }, 'The lane could not use the database and tries again.');
         await this.#options.storage.drop();
         if (this.#status.closing) break;
@@ -381,12 +380,13 @@ export class Lane {
     await storage.check();
     const became = await whatBecameOf(unsettled, storage);
     logger.info({ batch: unsettled.row.batch, became }, 'The unknown append is settled.');
+    // Whoever waits is seen to before anything else can fail; what is settled needs no table to be true.
     this.#unsettled = null;
     this.#sent = [];
-    if (became === 'restored') this.#copy.discard();
-    else await this.#catchUp();
     if (became === 'stands') this.#answer(unsettled.batch, unsettled.answers);
     else this.#queue.putBack(unsettled.batch.filter((waiting) => !waiting.answered));
+    if (became === 'restored') this.#copy.discard();
+    else await this.#catchUp();
   }
 
   /** Nobody can know of a login whose ID the server made and whose answer never went out. */

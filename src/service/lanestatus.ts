@@ -48,7 +48,8 @@ export class LaneStatus {
     if (this.#state === 'loading' || this.#state === 'stopped') {
       return new LicenseError('not-ready', this.#reason, { retryAfterSeconds: 1 });
     }
-    const detail = `${this.#reason} Nothing was changed. Try again shortly.`;
+    const reason = this.#state === 'serving' ? 'The database did not answer in time.' : this.#reason;
+    const detail = `${reason} Nothing was changed. Try again shortly.`;
     return new LicenseError('storage-unavailable', detail, { retryAfterSeconds: 2 });
   }
 }

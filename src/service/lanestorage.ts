@@ -38,7 +38,7 @@ export interface LaneStorageOptions {
   readonly appendTimeoutMs: number;
 }
 
-/** SQLSTATE of an insert that no partition takes. */
+/** SQLSTATE of an insert that no partition takes, among other violated checks. */
 const NO_PARTITION = '23514';
 
 export class LaneStorage {
@@ -129,6 +129,7 @@ export class LaneStorage {
     row: JournalRow,
     expected: { readonly version: number; readonly batch: string },
     facts: Facts | null,
+    mayAddPartition = true,
   ): Promise<Appended> {
     if (!this.#checked) await this.check();
     const sql = this.#connection();
@@ -145,9 +146,9 @@ export class LaneStorage {
       if (error instanceof UnknownOutcomeError) throw error;
       if (!provesNothingCommitted(error))
         throw new UnknownOutcomeError('the connection was lost', { cause: error });
-      if ((error as { code?: string }).code !== NO_PARTITION) throw error;
+      if (!mayAddPartition || (error as { code?: string }).code !== NO_PARTITION) throw error;
       await createPartitions(sql, row.version, 1);
-      return this.append(row, expected, facts);
+      return this.append(row, expected, facts, false);
     }
   }
 

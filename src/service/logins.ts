@@ -148,12 +148,16 @@ export class Logins {
    */
   async locate(login: string, within: (instance: string) => boolean): Promise<string | null> {
     const id = canonicalLoginId(login);
-    const found = placesOf(this.#lane.table, id, within);
-    const places = found.length > 0 ? found : await this.#lane.read((table) => placesOf(table, id, within));
+    const [place, ...others] = holdersOf(this.#lane.table, id, within);
+    if (place !== undefined && others.length === 0) return place;
+    const places = await this.#lane.read((table) => {
+      const holders = holdersOf(table, id, within);
+      return holders.length > 0 ? holders : rememberersOf(table, id, within);
+    });
     if (places.length > 1) {
       throw new LicenseError(
         'login-ambiguous',
-        `The ID ${id} is held on ${places.length} instances. Say which by ?instance=.`,
+        `The ID ${id} is in use on ${places.length} instances. Say which by ?instance=.`,
       );
     }
     return places[0] ?? null;
@@ -234,11 +238,19 @@ function makeLoginId(): string {
   return Buffer.from(randomUUID(), 'latin1').toString('latin1');
 }
 
-function placesOf(table: Table, id: string, within: (instance: string) => boolean): string[] {
+function holdersOf(table: Table, id: string, within: (instance: string) => boolean): string[] {
   const found: string[] = [];
-  for (const place of table.places.values()) {
-    if (!place.logins.has(id) && !place.released.has(id)) continue;
-    if (within(place.instance)) found.push(place.instance);
+  for (const { logins, instance } of table.places.values()) {
+    if (logins.has(id) && within(instance)) found.push(instance);
+  }
+  return found;
+}
+
+/** An ID that is only remembered on one instance must not stand in the way of its login on another. */
+function rememberersOf(table: Table, id: string, within: (instance: string) => boolean): string[] {
+  const found: string[] = [];
+  for (const { released, instance } of table.places.values()) {
+    if (released.has(id) && within(instance)) found.push(instance);
   }
   return found;
 }

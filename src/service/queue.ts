@@ -76,13 +76,7 @@ export class LaneQueue {
   /** @throws LicenseError `queue-full`. */
   push(waiting: Waiting): void {
     if (this.length >= this.#lengthMax) {
-      throw new LicenseError(
-        'queue-full',
-        'Too many operations are waiting for the database. Try again shortly.',
-        {
-          retryAfterSeconds: 1,
-        },
-      );
+      throw queueFull();
     }
     this.#items.push(waiting);
   }
@@ -139,11 +133,19 @@ interface Read {
   readonly run: (table: Table) => void;
   /** Whether the copy must first catch up with the head (R-15). */
   readonly current: boolean;
+  /** When it came, by the clock's monotonic mark, in milliseconds. */
+  readonly enqueuedAt: number;
   readonly reject: (error: Error) => void;
 }
 
 export class ReadQueue {
+  readonly #lengthMax: number;
   #reads: Read[] = [];
+
+  /** @param lengthMax - how many reads may wait; more are turned away. */
+  constructor(lengthMax: number) {
+    this.#lengthMax = lengthMax;
+  }
 
   get length(): number {
     return this.#reads.length;
@@ -153,7 +155,9 @@ export class ReadQueue {
     return this.#reads.some((read) => read.current);
   }
 
+  /** @throws LicenseError `queue-full`. */
   push(read: Read): void {
+    if (this.#reads.length >= this.#lengthMax) throw queueFull();
     this.#reads.push(read);
   }
 
@@ -168,7 +172,20 @@ export class ReadQueue {
     }
   }
 
+  /** Fails whoever has waited since before an instant. */
+  failOlderThan(cameBefore: number, error: () => Error): void {
+    const late = this.#reads.filter((read) => read.enqueuedAt < cameBefore);
+    if (late.length === 0) return;
+    this.#reads = this.#reads.filter((read) => read.enqueuedAt >= cameBefore);
+    for (const read of late) read.reject(error());
+  }
+
   failAll(error: () => Error): void {
     for (const read of this.#reads.splice(0)) read.reject(error());
   }
+}
+
+function queueFull(): LicenseError {
+  const detail = 'Too many operations are waiting for the database. Try again shortly.';
+  return new LicenseError('queue-full', detail, { retryAfterSeconds: 1 });
 }

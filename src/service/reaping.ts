@@ -36,17 +36,19 @@ export interface ReapingOptions {
 }
 
 /** Somebody who must give signs of life. */
-type Watched =
-  | { readonly what: 'login'; readonly login: Login; readonly member: string }
-  | {
-      readonly what: 'instance';
-      readonly name: string;
-      readonly incarnation: number;
-      readonly member: string;
-    };
+type Watched = {
+  readonly member: string;
+  /** The last deadline that is known of it, ms since 1970. */
+  deadlineMs: number;
+} & (
+  | { readonly what: 'login'; readonly login: Login }
+  | { readonly what: 'instance'; readonly name: string; readonly incarnation: number }
+);
 
 /** The leader knows the signs of life only as long as it has looked at the store this lately, in milliseconds. */
 const CONTACT_GAP_MAX_MS = 5_000;
+/** How far ahead a deadline may lie before it is looked at, in milliseconds. */
+const LOOK_AHEAD_MAX_MS = 60_000;
 /** How many are marked in one step of the store. */
 const MARKS_PER_STEP_MAX = 1_000;
 
@@ -142,28 +144,38 @@ export class Reaping {
       if (event.type === 'granted' && event.leaseSeconds !== undefined) {
         const login = table.places.get(event.instance)?.logins.get(event.login);
         if (login) this.#add(watchedLogin(login), atMs + event.leaseSeconds * 1000);
-      } else if (event.type === 'registered' || event.type === 'configured') {
+      } else if (event.type === 'renewed') {
+        const login = table.places.get(event.instance)?.logins.get(event.login);
+        if (login) this.#add(watchedLogin(login), event.expires);
+      } else if (event.type === 'registered' || event.type === 'configured' || event.type === 'revived') {
         const { name, incarnation, deadlineMs } = event.instance;
         if (deadlineMs > 0) this.#add(watchedInstance(name, incarnation), deadlineMs);
       }
     }
   }
 
+  /** Far deadlines are looked at before they come, so that what has gone meanwhile is not kept until then. */
   #add(watched: Watched, deadlineMs: number): void {
-    this.#wheel.add(watched, deadlineMs + this.#options.marginMs);
+    const { clock, marginMs } = this.#options;
+    watched.deadlineMs = deadlineMs;
+    this.#wheel.add(watched, Math.min(deadlineMs + marginMs, clock.nowMs() + LOOK_AHEAD_MAX_MS));
   }
 
   async #reapDue(): Promise<void> {
-    const { clock, marginMs, leadership, coordinator } = this.#options;
+    const { clock, marginMs, leadership, coordinator, lane } = this.#options;
     const nowMs = clock.nowMs();
     const gone: string[] = [];
     const due: Watched[] = [];
-    for (const watched of this.#wheel.take(nowMs)) {
-      const graceMs = this.#graceOf(watched);
-      if (graceMs === null) gone.push(watched.member);
-      else if (this.#epochAtMs + graceMs > nowMs - marginMs) this.#add(watched, this.#epochAtMs + graceMs);
-      else due.push(watched);
-    }
+    // Between two batches, so that nobody counts as gone by a logout that is not appended yet.
+    await lane.read((table) => {
+      for (const watched of this.#wheel.take(nowMs)) {
+        const graceMs = graceOf(watched, table);
+        if (graceMs === null) gone.push(watched.member);
+        else if (watched.deadlineMs > nowMs - marginMs) this.#add(watched, watched.deadlineMs);
+        else if (this.#epochAtMs + graceMs > nowMs - marginMs) this.#add(watched, this.#epochAtMs + graceMs);
+        else due.push(watched);
+      }
+    }, false);
     if (gone.length > 0) await coordinator.forget(gone);
     for (let from = 0; from < due.length; from += MARKS_PER_STEP_MAX) {
       const step = due.slice(from, from + MARKS_PER_STEP_MAX);
@@ -172,18 +184,6 @@ export class Reaping {
         return;
       }
     }
-  }
-
-  /** @returns how long it may be silent, in milliseconds; null when it is not there any more. */
-  #graceOf(watched: Watched): number | null {
-    const { table } = this.#options.lane;
-    if (watched.what === 'login') {
-      const { login } = watched;
-      return login.place.logins.get(login.id) === login ? login.leaseSeconds * 1000 : null;
-    }
-    const instance = table.instances.get(watched.name);
-    const isThere = instance?.state === 'active' && instance.incarnation === watched.incarnation;
-    return isThere && instance.settings.graceSeconds > 0 ? instance.settings.graceSeconds * 1000 : null;
   }
 
   /** Marks and reaps some. @returns false when the store says nothing reliable: they are looked at again. */
@@ -203,6 +203,9 @@ export class Reaping {
       this.#add(watched, result.deadlineMs ?? observedMs);
       return;
     }
+    // The store has lost it, and with it the deadline of a heartbeat that may have been answered: it is given
+    // the time of another grace, within which a sign of life will come if there is anybody.
+    if (result.deadlineMs === null) return this.#watchAgain(watched);
     let answer: Answer;
     try {
       answer = await lane.submit(reapOperation(watched, observedMs));
@@ -222,6 +225,14 @@ export class Reaping {
     await coordinator.forget([watched.member]);
     if (answer.is === 'ended') metrics.reaped(watched.what, 1);
   }
+
+  async #watchAgain(watched: Watched): Promise<void> {
+    const { lane, clock, coordinator } = this.#options;
+    const graceMs = graceOf(watched, lane.table);
+    const deadlineMs = clock.nowMs() + (graceMs ?? 0);
+    if (graceMs !== null) await coordinator.watch([{ member: watched.member, deadlineMs }]);
+    this.#add(watched, deadlineMs);
+  }
 }
 
 function reapOperation(watched: Watched, observedMs: number) {
@@ -234,9 +245,20 @@ function reapOperation(watched: Watched, observedMs: number) {
 }
 
 function watchedLogin(login: Login): Watched {
-  return { what: 'login', login, member: loginMember(login.place.instance, login.id) };
+  return { what: 'login', login, member: loginMember(login.place.instance, login.id), deadlineMs: 0 };
 }
 
 function watchedInstance(name: string, incarnation: number): Watched {
-  return { what: 'instance', name, incarnation, member: instanceMember(name, incarnation) };
+  return { what: 'instance', name, incarnation, member: instanceMember(name, incarnation), deadlineMs: 0 };
+}
+
+/** @returns how long it may be silent, in milliseconds; null when it is not there any more. */
+function graceOf(watched: Watched, table: Table): number | null {
+  if (watched.what === 'login') {
+    const { login } = watched;
+    return login.place.logins.get(login.id) === login ? login.leaseSeconds * 1000 : null;
+  }
+  const instance = table.instances.get(watched.name);
+  const isThere = instance?.state === 'active' && instance.incarnation === watched.incarnation;
+  return isThere && instance.settings.graceSeconds > 0 ? instance.settings.graceSeconds * 1000 : null;
 }

@@ -26,7 +26,7 @@ export class DeadlineWheel<Item> {
     const due: Item[] = [];
     for (const second of [...this.#buckets.keys()].sort((a, b) => a - b)) {
       if (second > through) break;
-      due.push(...this.#buckets.get(second)!);
+      for (const item of this.#buckets.get(second)!) due.push(item);
       this.#buckets.delete(second);
     }
     this.#fromSecond = through + 1;

@@ -3,6 +3,9 @@
  * `\N` for null, and backslash escapes.
  */
 
+import type { Writable } from 'node:stream';
+import type { PendingQuery, Row, TransactionSql } from 'postgres';
+
 const ESCAPED = /[\\\t\n\r]/;
 
 /** Writes one value as COPY text. */
@@ -22,11 +25,21 @@ function escaped(value: string): string {
     .replaceAll('\r', '\\r');
 }
 
+/** What Postgres writes as a letter after a backslash. */
+const UNESCAPED: Readonly<Record<string, string>> = {
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+};
+
 /** Reads one column of a COPY line back; null for `\N`. */
 export function copyValue(text: string): string | null {
   if (text === '\\N') return null;
   if (!text.includes('\\')) return text;
-  return text.replace(/\\(.)/g, (_, code: string) => ({ t: '\t', n: '\n', r: '\r' })[code] ?? code);
+  return text.replace(/\\(.)/g, (_, code: string) => UNESCAPED[code] ?? code);
 }
 
 /**
@@ -69,4 +82,36 @@ export class Texts {
     }
     return known;
   }
+}
+
+const LINES_PER_CHUNK = 500;
+
+/**
+ * Sends lines into a `copy … from stdin` and makes sure that they have arrived. Once all are sent, the driver
+ * tells nobody that the server refused them or that the connection was lost: its stream never finishes then. So
+ * one more statement is sent after them, which a transaction that has failed refuses.
+ * @param copy - the statement, not yet sent.
+ * @param lines - each with its end.
+ * @throws whatever the driver tells, or the error that the transaction has failed; the server's log says why.
+ */
+export async function copyInto(
+  tx: TransactionSql,
+  copy: PendingQuery<Row[]>,
+  lines: readonly string[],
+): Promise<void> {
+  const stream = await copy.writable();
+  // An error that comes when nobody waits for the stream any more is found by the statement below.
+  stream.on('error', () => {});
+  for (let from = 0; from < lines.length; from += LINES_PER_CHUNK) {
+    await sent(stream, lines.slice(from, from + LINES_PER_CHUNK).join(''));
+  }
+  stream.end();
+  await tx`select 1`;
+}
+
+/** Waits until a chunk is on its way, so that little of it is in memory and the end can follow at once. */
+function sent(stream: Writable, chunk: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
 }

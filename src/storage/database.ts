@@ -2,7 +2,10 @@
  * Connections to Postgres, what their settings promise, and what their errors mean. Everything that depends on
  * a SQLSTATE or on the driver's own codes is mapped here, once.
  */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import postgres from 'postgres';
+import { ARRAY_TYPES } from './arrays.ts';
 
 /** What the storage room tells about itself; a pino logger fits. */
 export interface Logger {
@@ -20,6 +23,8 @@ const IDLE_TIMEOUT_SECONDS = 60;
 const LIFETIME_MAX_SECONDS = 3_600;
 /** The longest that one statement of the pool may take; the lane's have no limit, since none is cancelled (R-3). */
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** A connection on which nothing comes or goes for so long is given up; longer than any statement may take. */
+const SILENCE_TIMEOUT_MS = 45_000;
 /** A transaction that does nothing for so long keeps dead rows of the shard's head alive, so it is ended (R-9). */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
 
@@ -35,17 +40,20 @@ export interface DatabaseOptions {
 /**
  * Opens a pool for everything but the lane. Connections are made when they are first needed.
  * @param options.connectionsMax - how many connections there are at most.
+ * @param options.isKept - whether connections are never closed for their age, because a session holds something.
  * @returns the handle of postgres.js; `bigint` columns come as numbers, times as Date.
  */
 export function connectDatabase(
-  options: DatabaseOptions & { readonly connectionsMax: number },
+  options: DatabaseOptions & { readonly connectionsMax: number; readonly isKept?: boolean },
 ): postgres.Sql {
-  const { logger } = options;
+  const { logger, isKept = false } = options;
   return postgres(options.url, {
     ...commonOptions(options),
     max: options.connectionsMax,
-    idle_timeout: IDLE_TIMEOUT_SECONDS,
-    max_lifetime: LIFETIME_MAX_SECONDS,
+    idle_timeout: isKept ? undefined : IDLE_TIMEOUT_SECONDS,
+    max_lifetime: isKept ? null : LIFETIME_MAX_SECONDS,
+    // The driver takes this option, and its types do not name it.
+    ...({ socket: connectGuarded } as object),
     onnotice: (notice) => logNotice(logger, notice),
     connection: {
       ...sessionOptions(options),
@@ -92,12 +100,45 @@ export function connectLaneDatabase(options: LaneDatabaseOptions): postgres.Sql 
   }) as unknown as postgres.Sql;
 }
 
+/**
+ * Opens a socket that does not wait for ever: a server that vanished without a word leaves statements without
+ * an answer for as long as TCP tries. No statement of a pool may take so long, and an idle connection that is
+ * closed is opened again when it is needed. Of several hosts the first that answers is taken.
+ */
+async function connectGuarded({ host, port, path }: SocketAddress): Promise<Socket> {
+  let failure: unknown;
+  for (const [index, name] of host.entries()) {
+    const socket = path ? connect(path) : connect(port[index]!, name);
+    try {
+      await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_SECONDS * 1000) });
+    } catch (error) {
+      socket.destroy();
+      failure = error;
+      continue;
+    }
+    const silent = Object.assign(new Error('The database fell silent.'), { code: 'ETIMEDOUT' });
+    socket.setTimeout(SILENCE_TIMEOUT_MS, () => socket.destroy(silent));
+    // The driver reads the host from the socket when it starts TLS on it.
+    return Object.assign(socket, { host: name, port: port[index]! });
+  }
+  throw failure;
+}
+
+/** Where to connect, as the driver tells it. */
+interface SocketAddress {
+  readonly host: readonly string[];
+  readonly port: readonly number[];
+  readonly path?: string | false;
+}
+
 function commonOptions(options: DatabaseOptions) {
   return {
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     // A pool that reconnects after an outage must not do so in the same instant as all the others.
     backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 2) * (0.5 + Math.random() / 2),
+    fetch_types: false,
     types: {
+      ...ARRAY_TYPES,
       // Versions and counts stay far below 2^53, so a number is exact and a bigint only a nuisance.
       bigint: { to: 20, from: [20], parse: Number, serialize: String },
     },
@@ -294,10 +335,10 @@ export function provesNothingCommitted(error: unknown): boolean {
 }
 
 /**
- * Whether the server refused the content of a statement, so that it will refuse it again: a data exception, or
- * a limit of its own on a value's size.
+ * Whether the server refused the content of a statement, so that it will refuse it again: a data exception, a
+ * constraint, or a limit of its own on a value's size.
  */
 export function isPoison(error: unknown): boolean {
   const code = codeOf(error);
-  return code.startsWith('22') || code.startsWith('54');
+  return code.startsWith('22') || code.startsWith('23') || code.startsWith('54');
 }

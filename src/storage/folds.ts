@@ -2,10 +2,8 @@
  * The fold in Postgres: writing what changed since its version, and reading the whole table back at a start.
  */
 
-import { once } from 'node:events';
-import type { Writable } from 'node:stream';
 import type { Sql, TransactionSql } from 'postgres';
-import { copyText } from './copy.ts';
+import { copyInto, copyText } from './copy.ts';
 import { inTransaction } from './transactions.ts';
 
 /** A pool as of the fold. */
@@ -140,7 +138,7 @@ async function writeUsers(tx: TransactionSql, shard: number, users: readonly Use
       `${shard}\t${copyText(user.pool)}\t${copyText(user.userId)}\t${user.connections}\t${user.units}\t` +
       `${copyText(user.transitioned)}\t${user.connectionsPeak}\n`,
   );
-  await send(await tx`copy fold_users from stdin`.writable(), lines);
+  await copyInto(tx, tx`copy fold_users from stdin`, lines);
   await tx`
     insert into license_users select * from fold_users
     on conflict (shard, pool, user_id) do update
@@ -162,11 +160,11 @@ async function writeLogins(tx: TransactionSql, shard: number, changes: FoldChang
   const instants = new InstantTexts();
   const lines = (logins: readonly LoginRecord[]) => logins.map((login) => loginLine(shard, login, instants));
   if (changes.loginsAdded.length > 0) {
-    await send(await tx`copy logins from stdin`.writable(), lines(changes.loginsAdded));
+    await copyInto(tx, tx`copy logins from stdin`, lines(changes.loginsAdded));
   }
   if (changes.loginsChanged.length === 0) return;
   await tx`create temp table if not exists fold_logins (like logins) on commit delete rows`;
-  await send(await tx`copy fold_logins from stdin`.writable(), lines(changes.loginsChanged));
+  await copyInto(tx, tx`copy fold_logins from stdin`, lines(changes.loginsChanged));
   await tx`
     insert into logins select * from fold_logins
     on conflict (shard, instance, id) do update
@@ -215,17 +213,4 @@ async function deleteLogins(
     using unnest(${gone.map((login) => login.instance)}::text[], ${gone.map((login) => login.id)}::uuid[])
       as gone (instance, id)
     where logins.shard = ${shard} and logins.instance = gone.instance and logins.id = gone.id`;
-}
-
-const LINES_PER_CHUNK = 500;
-
-async function send(stream: Writable, lines: readonly string[]): Promise<void> {
-  const finished = once(stream, 'finish');
-  // A stream that fails while it drains fails here too, where nobody may be waiting any more.
-  finished.catch(() => {});
-  for (let from = 0; from < lines.length; from += LINES_PER_CHUNK) {
-    if (!stream.write(lines.slice(from, from + LINES_PER_CHUNK).join(''))) await once(stream, 'drain');
-  }
-  stream.end();
-  await finished;
 }

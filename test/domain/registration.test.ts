@@ -97,6 +97,7 @@ describe('registering (R-10)', () => {
     const lictor = world();
     expect(register(lictor, { incarnation: 9 }).instance.incarnation).toBe(10);
     expect(register(lictor, { name: 'new', incarnation: 4 }).instance.incarnation).toBe(5);
+    expect(register(lictor, { incarnation: 2_000_000_000 }).instance.incarnation).toBe(11);
   });
 
   test('the life that holds may change its key and version; nobody is put out', () => {

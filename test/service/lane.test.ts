@@ -401,6 +401,8 @@ describe('closing', () => {
   test('R-3: a database that is away is waited for, and those who wait are told in time', async () => {
     const shard = await openShard();
     const replica = await shard.openWithKey({}, { lane: { queueWaitMs: 300 } });
+    // The test's own connection stands from here on.
+    await shard.head();
     const name = new URL(shard.url).pathname.slice(1);
     const admin = postgres(testServerUrl(), { max: 1, onnotice: () => {} });
     try {

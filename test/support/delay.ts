@@ -47,9 +47,10 @@ export async function openDelayedWay(target: number): Promise<DelayedWay> {
   return Object.assign(way, {
     port: address.port,
     async close() {
+      const closed = once(server, 'close');
       server.close();
       for (const socket of sockets) socket.destroy();
-      if (server.listening) await once(server, 'close');
+      await closed;
     },
   });
 }

@@ -49,8 +49,19 @@ export class ShiftedClock extends DatabaseClock {
   /** How far this clock runs ahead of the estimate, in milliseconds. */
   aheadMs = 0;
 
+  /** How far its monotonic marks run ahead, in milliseconds: as after a pause of the process. */
+  pausedMs = 0;
+
   override nowMs(): number {
     return super.nowMs() + this.aheadMs;
+  }
+
+  override mark(): number {
+    return super.mark() + this.pausedMs;
+  }
+
+  override sample(databaseNowMs: number, sentAt: number): void {
+    super.sample(databaseNowMs, sentAt - this.pausedMs);
   }
 }
 
@@ -75,6 +86,8 @@ export interface ReplicaFields {
   readonly storage?: Partial<LaneStorageOptions>;
   /** How long its leadership lasts without renewal, in milliseconds. */
   readonly leaseMs?: number;
+  /** How often it renews or claims it, in milliseconds; `NEVER_MS` lets it ask once. */
+  readonly renewMs?: number;
   readonly keepDays?: number;
   /** False starts it without waiting until it serves. */
   readonly waits?: boolean;
@@ -137,7 +150,7 @@ export class TestReplica {
       sql,
       holder: name,
       leaseMs,
-      renewMs: 20,
+      renewMs: fields.renewMs ?? 20,
       mayLead,
       logger,
     });

@@ -132,7 +132,8 @@ export function batchRoutes({ logins }: { readonly logins: Logins }): RoutePlugi
         schema: {
           operationId: 'batchLogins',
           summary: 'Many logins, logouts and heartbeats in one request',
-          description: 'Each operation has its own verdict; one that fails changes nothing for the others.',
+          description:
+            'Each operation has its own verdict, in the same order; one that fails changes nothing for the others. Operations on one login are done in the order they stand in.',
           tags: ['logins'],
           body: Type.Object(
             { operations: Type.Array(BatchOperation, { minItems: 1, maxItems: BATCH_OPERATIONS_MAX }) },
@@ -141,9 +142,13 @@ export function batchRoutes({ logins }: { readonly logins: Logins }): RoutePlugi
           response: responses({ 200: Type.Object({ verdicts: Type.Array(Verdict) }) }, [], { body: true }),
         },
       },
-      async (request) => ({
-        verdicts: await Promise.all(request.body.operations.map((each) => verdictOf(request, logins, each))),
-      }),
+      async (request) => {
+        const { operations } = request.body;
+        // All checks come first, so that operations on one login reach the lane in the order they stand in.
+        const checks = await Promise.allSettled(operations.map((each) => requireEach(request, logins, each)));
+        const verdicts = operations.map((each, index) => verdictOf(request, logins, each, checks[index]!));
+        return { verdicts: await Promise.all(verdicts) };
+      },
     );
     done();
   };
@@ -176,25 +181,30 @@ async function filterOf(request: FastifyRequest, logins: Logins, query: Static<t
   };
 }
 
+/** Checks that the token may do one operation. */
+function requireEach(request: FastifyRequest, logins: Logins, each: BatchOperation): Promise<void> {
+  if (each.do === 'login') return requireLogin(request, logins, each.login);
+  return requireOn(request, logins, each.do === 'logout' ? 'logins.release' : 'logins.renew', each.instance);
+}
+
 /** Does one operation and answers as its own call would have. */
 async function verdictOf(
   request: FastifyRequest,
   logins: Logins,
   each: BatchOperation,
+  check: PromiseSettledResult<void>,
 ): Promise<Static<typeof Verdict>> {
   try {
+    if (check.status === 'rejected') throw check.reason;
     const caller = callerOf(request);
     if (each.do === 'login') {
-      await requireLogin(request, logins, each.login);
       const answer = expectAnswer(await logins.logIn(each.login, caller), 'granted');
       return { status: answer.repeated ? 200 : 201, login: loginJson(answer.login) };
     }
     if (each.do === 'logout') {
-      await requireOn(request, logins, 'logins.release', each.instance);
       throwUnlessDone(await logins.logOut(each.instance, each.id, each.pages === 1, caller));
       return { status: 204 };
     }
-    await requireOn(request, logins, 'logins.renew', each.instance);
     const answer = expectAnswer(await logins.heartbeat(each.instance, each.id, caller), 'renewed');
     return { status: 200, heartbeat: renewedJson(answer) };
   } catch (error) {

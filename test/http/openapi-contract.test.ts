@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { OPENAPI_FILE } from '../../src/http/openapi.ts';
+import { type Call, type StartedApp, startApp } from '../support/app.ts';
+import { type Contract, readContract, type Sent, underContract } from '../support/contract.ts';
+import { signedKeyFile } from '../support/keyfiles.ts';
+
+let started: StartedApp;
+let contract: Contract;
+/** Every route as the description has it: `POST /v1/logins/{id}/identify`. */
+let routes: string[];
+
+beforeAll(async () => {
+  contract = await readContract();
+  started = underContract(await startApp(), contract);
+  const { paths } = parse(await readFile(OPENAPI_FILE, 'utf8')) as { paths: Record<string, object> };
+  routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+});
+afterAll(async () => {
+  await started.close();
+});
+
+/** Sends a request and expects a status; the answer is held against the description on the way. */
+async function send(status: number, request: string, options: Call = {}) {
+  const response = await started.call(request, options);
+  expect([request, response.statusCode, response.body]).toEqual([request, status, expect.any(String)]);
+  return response;
+}
+
+/** What needs the whole server and is held against the description elsewhere. */
+const ELSEWHERE = ['getReadiness', 'getMetrics'];
+
+describe('a life in the API', () => {
+  test('every operation answers as it is described', async () => {
+    const file = signedKeyFile({ OrderNumber: 6001, Features: 'NLP' }, '\n[ISC.Lab]\nLab Users=5\n');
+    await send(200, 'POST /v1/keys/inspect', { body: { file: file.text } });
+    const ifMatch = async (url: string) => {
+      const { etag } = (await send(200, `GET ${url}`)).headers;
+      return { 'if-match': String(etag) };
+    };
+    await send(201, 'POST /v1/keys', { body: { file: file.text } });
+    await send(200, 'POST /v1/keys', { body: { file: file.text } });
+    await send(200, 'GET /v1/keys');
+    const key = `/v1/keys/${file.id}`;
+    await send(200, `PATCH ${key}`, { body: { connectionsPerUnitMax: 3 }, headers: await ifMatch(key) });
+    await send(200, `GET ${key}/file`);
+    await send(200, `GET ${key}/features/NLP`);
+
+    const app = '/v1/instances/app-a';
+    const { incarnation } = (await send(201, `PUT ${app}`, { body: { key: file.id } })).json();
+    await send(200, 'GET /v1/instances');
+    await send(200, `PATCH ${app}`, { body: { unitLimit: 4 }, headers: await ifMatch(app) });
+    await send(200, `GET ${app}/features/NLP`);
+    await send(200, `POST ${app}/heartbeat`, { body: { incarnation } });
+
+    const id = randomUUID();
+    const login = { instance: 'app-a', id, user: 'alice', leaseSeconds: 60 };
+    await send(200, 'POST /v1/logins/explain', { body: login });
+    await send(201, 'POST /v1/logins', { body: login });
+    await send(200, 'POST /v1/logins', { body: login });
+    await send(200, 'GET /v1/logins');
+    const read = (await send(200, `GET /v1/logins/${id}`)).json();
+    await send(200, `POST /v1/logins/${id}/heartbeat`);
+    await send(200, `POST /v1/logins/${id}/identify`, { body: { user: 'bob' } });
+    const operations = [{ do: 'login', login: { instance: 'app-a', user: 'carol' } }];
+    await send(200, 'POST /v1/logins/batch', { body: { operations } });
+
+    for (const what of ['counts', 'instances', `users?key=${file.id}`])
+      await send(200, `GET /v1/usage/${what}`);
+    await send(200, 'GET /v1/journal?limit=500');
+    await send(200, `GET /v1/journal/${read.decision}`);
+
+    await send(204, `DELETE /v1/logins/${id}`);
+    await send(200, 'POST /v1/releases', { body: { instance: 'app-a', reason: 'the end' } });
+    await send(204, `DELETE ${app}`);
+    await send(204, `DELETE ${key}`);
+
+    const token = (await send(201, 'POST /v1/tokens', { body: { name: 'ops', role: 'operator' } })).json();
+    await send(200, 'GET /v1/tokens');
+    await send(204, `DELETE /v1/tokens/${token.id}`);
+    await send(200, 'GET /problems');
+    await send(200, 'GET /problems/units-exhausted');
+    await send(200, 'GET /livez');
+
+    const answered = new Set(
+      [...contract.seen].filter((each) => / 20\d$/.test(each)).map((each) => each.split(' ')[0]),
+    );
+    expect(contract.operationIds.filter((each) => !answered.has(each)).sort()).toEqual([...ELSEWHERE].sort());
+  });
+
+  test('every guarded route answers 401 without a token, and 403 to a role that may not, as described', async () => {
+    const guarded = routes.filter((route) => route.includes(' /v1/'));
+    expect(guarded.length).toBeGreaterThan(25);
+    const places: Record<string, string> = {
+      '{id}': randomUUID(),
+      '{name}': 'app-z',
+      '{feature}': 'NLP',
+      '{decision}': '0:1:0',
+    };
+    let refused = 0;
+    for (const route of guarded) {
+      const request = route.replace(/\{\w+\}/g, (place) => places[place]!);
+      await send(401, request, { token: null });
+      await send(401, request, { token: 'strange' });
+      const response = await started.call(request, { token: started.tokens.viewer });
+      // Where a viewer may not, that is said before the request is looked at.
+      if (response.statusCode === 403) refused += 1;
+      else expect([request, response.statusCode]).toEqual([request, expect.any(Number)]);
+    }
+    expect(refused).toBeGreaterThan(10);
+  });
+
+  test('every route that takes a body refuses what is no JSON, another media type, and 10 MB, as described', async () => {
+    const large = JSON.stringify({ x: 'x'.repeat(10 * 1_048_576) });
+    let checked = 0;
+    for (const route of routes.filter((each) => /^(?:POST|PUT|PATCH) /.test(each))) {
+      if (route.endsWith('/v1/logins/{id}/heartbeat')) continue;
+      const request = route.replace('{id}', randomUUID()).replace('{name}', 'app-z');
+      const json = { 'content-type': 'application/json', 'if-match': '*' };
+      await send(400, request, { body: '{"x":', headers: json });
+      await send(415, request, { body: 'x', headers: { ...json, 'content-type': 'application/xml' } });
+      await send(413, request, { body: large, headers: json });
+      checked += 1;
+    }
+    expect(checked).toBeGreaterThan(8);
+  });
+});
+
+describe('the check itself', () => {
+  const sent = (statusCode: number, body: object | string, headers: object = {}): Sent => ({
+    statusCode,
+    headers: { 'content-type': 'application/json; charset=utf-8', 'x-request-id': 'r-1', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const problem = {
+    type: '/problems/instance-not-found',
+    title: 'The instance is not registered',
+    status: 404,
+    code: 'instance-not-found',
+    detail: 'x',
+    requestId: 'r-1',
+  };
+  const problemHeaders = { 'content-type': 'application/problem+json; charset=utf-8' };
+  const check = (answer: Sent, method = 'POST', url = '/v1/logins') => contract.check(method, url, answer);
+
+  test('lets through what is as described', () => {
+    check(sent(404, problem, problemHeaders));
+    check(sent(204, '', {}), 'DELETE', `/v1/logins/${randomUUID()}?pages=1`);
+  });
+
+  test.each([
+    ['an address that is not described', sent(200, {}), 'GET', '/v1/nothing', 'is not described'],
+    ['a status that is not', sent(418, {}), 'POST', '/v1/logins', 'logIn 418 is not described'],
+    ['a shape that is not', sent(201, { id: 1 }), 'POST', '/v1/logins', 'must'],
+    ['a list whose entries are not', sent(200, { items: [{}] }), 'GET', '/v1/logins', 'must have required'],
+    ['a media type that is not', sent(404, problem), 'POST', '/v1/logins', 'media type application/json'],
+    [
+      'a code that is not',
+      sent(404, { ...problem, code: 'key-not-found' }, problemHeaders),
+      'POST',
+      '/v1/logins',
+      'with the code key-not-found',
+    ],
+    [
+      'a member that is not documented',
+      sent(404, { ...problem, stack: 'x' }, problemHeaders),
+      'POST',
+      '/v1/logins',
+      'the member stack',
+    ],
+    [
+      'another status in the body',
+      sent(404, { ...problem, status: 409 }, problemHeaders),
+      'POST',
+      '/v1/logins',
+      'says the status 409',
+    ],
+    [
+      'another request ID in the body',
+      sent(404, { ...problem, requestId: 'r-2' }, problemHeaders),
+      'POST',
+      '/v1/logins',
+      'two request IDs',
+    ],
+    [
+      'a time to wait without its header',
+      sent(404, { ...problem, retryAfterSeconds: 2 }, problemHeaders),
+      'POST',
+      '/v1/logins',
+      'Retry-After',
+    ],
+    [
+      'a body where there is none',
+      sent(204, 'x'),
+      'DELETE',
+      `/v1/logins/${randomUUID()}`,
+      'none is described',
+    ],
+  ])('stops %s', (_name, answer, method, url, words) => {
+    expect(() => check(answer, method, url)).toThrow(words);
+  });
+});
