@@ -241,9 +241,9 @@ describe('a token of another instance or key', () => {
   ])('%s reaches no login of this one, and tells nothing of it', async (route) => {
     const instance = await app.registered();
     const { id } = await app.logIn({ instance, user: 'u', leaseSeconds: 600 });
-    await app.registered({}, app.small);
+    const foreign = await app.registered({}, app.small);
     const body = route.endsWith('identify') ? { user: 'mallory' } : undefined;
-    for (const restriction of [{ instance: `app-${names}` }, { keys: [app.small] }, { keys: [] }]) {
+    for (const restriction of [{ instance: foreign }, { keys: [app.small] }, { keys: [] }]) {
       const token = await app.started.token('operator', restriction);
       const call = (url: string) => app.started.call(url, body === undefined ? { token } : { token, body });
       const named = await call(`${route.replace(':id', id)}?instance=${instance}`);

@@ -17,7 +17,7 @@ async function withKey(fields: Parameters<typeof makeKey>[0]): Promise<string> {
   return app.registered({}, key.id);
 }
 
-describe('repeated (R-7)', () => {
+describe('POST /v1/logins repeated (R-7)', () => {
   test('201, then 200 with the same body, whatever happened meanwhile', async () => {
     const body = { instance: await app.registered(), id: randomUUID(), user: 'rita', leaseSeconds: 600 };
     const first = await app.post(body);
@@ -96,7 +96,7 @@ describe('repeated (R-7)', () => {
   });
 });
 
-describe('409, each refusal with its figures and its decision in the journal (R-5)', () => {
+describe('POST /v1/logins refused: 409 with its figures and its decision in the journal (R-5)', () => {
   async function refused(body: object) {
     const response = await app.post(body);
     expect([response.statusCode, response.body]).toEqual([409, expect.any(String)]);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { type Action, ROLE_ACTIONS } from '../../src/domain/access.ts';
 import { OPENAPI_FILE } from '../../src/http/openapi.ts';
 import { type Call, type StartedApp, startApp } from '../support/app.ts';
 import { type Contract, readContract, type Sent, underContract } from '../support/contract.ts';
@@ -11,11 +12,20 @@ let started: StartedApp;
 let contract: Contract;
 /** Every route as the description has it: `POST /v1/logins/{id}/identify`. */
 let routes: string[];
+/** What a token must permit for a route, as the description says. */
+let actionOf: (route: string) => Action;
 
 beforeAll(async () => {
   contract = await readContract();
   started = underContract(await startApp(), contract);
-  const { paths } = parse(await readFile(OPENAPI_FILE, 'utf8')) as { paths: Record<string, object> };
+  const { paths } = parse(await readFile(OPENAPI_FILE, 'utf8')) as {
+    paths: Record<string, Record<string, { description?: string }>>;
+  };
+  actionOf = (route) => {
+    const [method, path] = route.split(' ') as [string, string];
+    const description = paths[path]![method.toLowerCase()]!.description;
+    return /Requires a token that permits `(.+?)`/.exec(description ?? '')![1] as Action;
+  };
   routes = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
@@ -106,10 +116,10 @@ describe('a life in the API', () => {
       const request = route.replace(/\{\w+\}/g, (place) => places[place]!);
       await send(401, request, { token: null });
       await send(401, request, { token: 'strange' });
-      const response = await started.call(request, { token: started.tokens.viewer });
-      // Where a viewer may not, that is said before the request is looked at.
-      if (response.statusCode === 403) refused += 1;
-      else expect([request, response.statusCode]).toEqual([request, expect.any(Number)]);
+      if (ROLE_ACTIONS.viewer.has(actionOf(route))) continue;
+      // That is said before the request is looked at.
+      await send(403, request, { token: started.tokens.viewer });
+      refused += 1;
     }
     expect(refused).toBeGreaterThan(10);
   });

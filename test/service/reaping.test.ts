@@ -9,12 +9,14 @@ import {
   closeShards,
   intercepted,
   openShard,
+  PATIENCE_MS,
   runOnce,
   SHARD,
   type TestReplica,
   type TestShard,
 } from '../support/lane.ts';
 import { makeRegister } from '../support/make.ts';
+import { until } from '../support/wait.ts';
 
 afterEach(closeShards);
 
@@ -124,22 +126,27 @@ describe('a silent login', () => {
     const between: Between = {};
     const { shard, leader } = await openLeader(between);
     const { id } = await leader.login('alice', LEASE);
-    const lock = await shard.holdHead();
-    // Something else is being appended, so that both meet in the next batch.
-    const busy = leader.login('bob');
-    await shard.blocked(leader);
-    let answer: ReturnType<typeof beat> | undefined;
-    const renew = () => {
-      answer = leader.ask({ op: 'renew', instance: 'a', id, actor: 'tester' });
-    };
-    leader.clock.aheadMs += LEASE_MS + 1_000;
-    if (isBeatFirst) renew();
-    const reaping = runOnce(leader.reaping);
+    const renew = () => leader.ask({ op: 'renew', instance: 'a', id, actor: 'tester' });
+    let answer: ReturnType<typeof renew> | undefined;
+    let rest: Promise<unknown> = Promise.resolve();
     between.afterMark = async () => {
-      if (isBeatFirst) void lock.release();
-      else setImmediate(() => setImmediate(() => (renew(), void lock.release())));
+      delete between.afterMark;
+      // Something else is being appended, so that both meet in the next batch.
+      const lock = await shard.holdHead();
+      const busy = leader.login('bob');
+      await shard.blocked(leader);
+      if (isBeatFirst) answer = renew();
+      const inLine = (count: number) =>
+        until(() => leader.lane.queueLength === count, PATIENCE_MS, 'it is in line');
+      rest = (async () => {
+        await inLine(isBeatFirst ? 2 : 1);
+        answer ??= renew();
+        await lock.release();
+        await busy;
+      })();
     };
-    await Promise.all([busy, reaping]);
+    await pass(leader, LEASE_MS + 1_000);
+    await rest;
     expect((await answer)!.is).toBe(isBeatFirst ? 'renewed' : 'problem');
     expect(await reaped(shard)).toEqual(isBeatFirst ? [] : [id]);
     expect((await shard.journal()).at(-1)!.events).toHaveLength(1);
@@ -186,11 +193,11 @@ describe('a silent login', () => {
     const { shard, leader } = await openLeader();
     const { id } = await leader.login('alice', LEASE);
     const member = loginMember('a', id);
-    // Another replica has renewed it through the journal, and the store lost it again.
+    // Another replica has renewed it through the journal, but could not tell the store.
     const other = await shard.open({ coordinated: false });
     other.clock.aheadMs = 29_000;
     await other.ask({ op: 'renew', instance: 'a', id, actor: 'tester' });
-    shard.store.deadlines.delete(member);
+    expect(shard.store.deadlines.get(member)).toBeLessThan(other.clock.nowMs() + LEASE_MS - 20_000);
     await pass(leader, LEASE_MS + 1_000);
     expect(await reaped(shard)).toEqual([]);
     expect(shard.store.deadlines.get(member)).toBeGreaterThan(leader.clock.nowMs());
@@ -240,10 +247,6 @@ describe('the epoch', () => {
   }
 
   test.each([
-    [
-      'that came back empty',
-      (shard: TestShard) => (shard.store.deadlines.clear(), Object.assign(shard.store, { epoch: null })),
-    ],
     ['that was rolled back', (shard: TestShard) => Object.assign(shard.store, { epoch: 'an earlier one' })],
     ['that was replaced', (shard: TestShard) => Object.assign(shard.store, { runId: 'another run' })],
   ])('R-12: a store %s begins a grace period for all', async (_what, befall) => {
@@ -255,6 +258,31 @@ describe('the epoch', () => {
     expect(await reaped(shard)).toEqual([]);
     await pass(leader, 2_000);
     expect(await reaped(shard)).toEqual([id]);
+  });
+
+  test('R-12: a store that came back empty begins a grace period, and each lost deadline one of its own', async () => {
+    const { shard, leader, id } = await overdueAfter((shard) => {
+      shard.store.deadlines.clear();
+      shard.store.epoch = null;
+    });
+    // Its end meets nothing in the store, where the answer to a sign of life may have been.
+    await pass(leader, LEASE_MS + 1_000);
+    await pass(leader, LEASE_MS - 1_000);
+    expect(await reaped(shard)).toEqual([]);
+    await pass(leader, 2_000);
+    expect(await reaped(shard)).toEqual([id]);
+  });
+
+  test('R-12: a store that loses one deadline begins a grace for that one only', async () => {
+    const { shard, leader } = await openLeader();
+    const [lost, kept] = [await leader.login('alice', LEASE), await leader.login('bob', LEASE)];
+    leader.clock.aheadMs += 20_000;
+    expect((await beat(leader, lost.id)).is).toBe('renewed');
+    shard.store.deadlines.delete(loginMember('a', lost.id));
+    await pass(leader, 11_000);
+    expect(await reaped(shard)).toEqual([kept.id]);
+    await pass(leader, LEASE_MS + 1_000);
+    expect(await reaped(shard)).toEqual([kept.id, lost.id]);
   });
 
   test('R-12: a store that changes between the look and the mark has nobody reaped', async () => {
