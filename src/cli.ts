@@ -42,4 +42,9 @@ async function main([command, ...args]: string[]): Promise<number> {
   }
 }
 
+// Whoever reads only the first lines of an answer, as `head` does, has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
 process.exitCode = await main(process.argv.slice(2));

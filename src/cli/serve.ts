@@ -33,6 +33,8 @@ export async function runServe(): Promise<number> {
   for (const fault of faults) logger.warn(fault);
   const replica = makeReplicaId(hostname());
   const telemetry = await startTelemetry(options, { version, replica, logger });
+  // From here on a signal is an orderly end, also in the middle of the start.
+  const asked = untilAsked();
   try {
     const admin = await openAdminToken(config);
     const server = await startServer({
@@ -45,24 +47,23 @@ export async function runServe(): Promise<number> {
     });
     try {
       logger.info({ url: server.url, version, replica }, 'Lictor listens.');
-      const end = untilEnd(server, logger);
       welcome(server, config, admin).catch((error) =>
         logger.error({ err: error }, 'The evaluation key could not be installed.'),
       );
-      return await end;
+      return await untilEnd(server, asked, logger);
     } finally {
       await server.close();
     }
   } catch (error) {
     logger.fatal({ err: error }, 'Lictor cannot run.');
-    process.stderr.write(`${(error as Error).message}\n`);
+    process.stderr.write(`${adviceOn(error as NodeJS.ErrnoException, config)}\n`);
     return 1;
   } finally {
     await telemetry.close();
   }
 }
 
-/** Logs are JSON, one line each, with the trace they belong to; on a terminal only what needs attention. */
+/** Logs are JSON, one line each, with the trace they belong to. */
 function makeLogger(config: Config): Logger {
   return pino({ level: config.logLevel, mixin: activeTraceIds, base: { service: 'lictor' } });
 }
@@ -101,7 +102,7 @@ async function prepare({ lane, embedded }: RunningServer): Promise<void> {
 function banner(url: string, admin: AdminToken): string {
   const token = admin.file === null ? '$LICTOR_ADMIN_TOKEN' : `$(cat ${admin.file})`;
   const first = admin.isNew ? `\n  Administrator's token   ${admin.token}` : '';
-  const kept = admin.file === null ? '' : `\n  kept in                 ${admin.file}`;
+  const kept = admin.file === null ? '' : `\n  Token kept in           ${admin.file}`;
   return `
   Lictor listens on       ${url}
   API reference           ${url}/docs${first}${kept}
@@ -115,13 +116,25 @@ function banner(url: string, admin: AdminToken): string {
 `;
 }
 
-/** Waits for a signal or a failure. A second signal ends the process at once. */
-async function untilEnd(server: RunningServer, logger: Logger): Promise<number> {
-  const astray = new Promise<Error>((resolve) => {
-    process.once('uncaughtException', resolve);
-    process.once('unhandledRejection', (reason) => resolve(reason as Error));
-  });
-  const signal = new Promise<NodeJS.Signals>((resolve) => {
+/** What keeps a server from starting, with what to do about it. */
+function adviceOn(error: NodeJS.ErrnoException, config: Config): string {
+  const { message, code } = error;
+  if (code === 'EADDRINUSE') {
+    return `Port ${config.port} of ${config.host} is in use (${message}). Stop what listens there, or set PORT to another.`;
+  }
+  if (code === 'EACCES' && message.includes('listen')) {
+    return `Port ${config.port} may not be used (${message}). Set PORT to one above 1023.`;
+  }
+  const database = ['ECONNREFUSED', 'ENOTFOUND', 'CONNECT_TIMEOUT', 'EHOSTUNREACH', 'ABORT_ERR'];
+  if (config.databaseUrl !== null && database.includes(code ?? '')) {
+    return `The database that DATABASE_URL names cannot be reached (${message}). Start it, or mend the address; without DATABASE_URL an embedded Postgres is used.`;
+  }
+  return message;
+}
+
+/** Settles with the signal that asks for an end. A second one ends the process at once. */
+function untilAsked(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       process.once(name, () => {
         process.once(name, () => process.exit(1));
@@ -129,7 +142,19 @@ async function untilEnd(server: RunningServer, logger: Logger): Promise<number> 
       });
     }
   });
-  const end = await Promise.race([signal, server.failed, astray]);
+}
+
+/** Waits for a signal or a failure. */
+async function untilEnd(
+  server: RunningServer,
+  asked: Promise<NodeJS.Signals>,
+  logger: Logger,
+): Promise<number> {
+  const astray = new Promise<Error>((resolve) => {
+    process.once('uncaughtException', resolve);
+    process.once('unhandledRejection', (reason) => resolve(reason as Error));
+  });
+  const end = await Promise.race([asked, server.failed, astray]);
   if (end instanceof Error) {
     logger.fatal({ err: end }, 'Lictor cannot go on.');
     return 1;

@@ -220,8 +220,8 @@ export function capacityOf(table: Table, instance: Instance, nowMs: number, poli
   if (!key) {
     const reason =
       instance.key === null
-        ? 'it registered without a key; install one and register with it'
-        : `its key ${instance.key} is not installed any more; install it again`;
+        ? 'it registered without a key; install one and register with it.'
+        : `its key ${instance.key} is not installed any more; install it again.`;
     return defaultLicence(instance, { code: 'key-missing', reason });
   }
   if (isUsable(key, nowMs, policy)) {

@@ -16,7 +16,6 @@ export const TAGS = [
   { name: 'logins', description: 'Log in and out, renew, identify, explain.' },
   { name: 'instances', description: 'Installations that share keys: registration, settings, signs of life.' },
   { name: 'keys', description: 'Licence keys: inspect, install, change, remove.' },
-  { name: 'applications', description: 'Application licences.' },
   { name: 'usage', description: 'Who uses what.' },
   { name: 'journal', description: 'Every decision and change, in order.' },
   { name: 'servers', description: 'Replicas and who leads.' },
@@ -61,6 +60,10 @@ export function documentApi(app: FastifyInstance, options: { version: string; sh
     transform: ({ schema, url, route }) => ({ schema: describeAccess(schema, route.config?.access), url }),
   });
   if (!options.shown) return;
+  // Whoever opens the address in a browser is shown what there is.
+  app.get('/', { config: { access: 'public' }, schema: { hide: true } }, (_request, reply) => {
+    reply.redirect(DOCS_PATH);
+  });
   app.register((scope, _options, done) => {
     securePages(scope);
     scope.register(swaggerUi, {

@@ -11,7 +11,7 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'body-too-large': 'Send less at once; `limit` is the most bytes that a body may have.',
   'unsupported-media-type': 'Send the body as `application/json`, or as the media type that the route names.',
   'key-file-invalid':
-    'The text is not a key file that Lictor can read: `faults` lists what is wrong, each with its line and what to do. Get the file again from its issuer, unaltered.',
+    '`detail` says what is wrong with the key file, and `faults` lists every fault with its line and what to do; it is empty where a signature does not fit. Get the file again from its issuer, unaltered.',
   'user-id-illegal': 'Choose another licence user ID: `detail` says which rule this one breaks.',
   'token-missing': 'Send the header `Authorization: Bearer <token>`.',
   'token-invalid': 'The token is unknown or revoked. Ask an administrator for a new one.',
@@ -54,7 +54,8 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'key-generation-mismatch': 'Use a key that was issued for the version of the instance.',
   'key-unusable': '`detail` says why the key cannot be used; inspect it with `POST /v1/keys/inspect`.',
   'key-in-use': 'Give the instances that use it another key first.',
-  'key-unverified': 'Install a signed key, or allow unsigned ones in the configuration.',
+  'key-unverified':
+    'Install a signed key. Where the configuration allows unsigned ones (`LICTOR_ALLOW_UNVERIFIED_KEYS`), send its terms beside the file, as `stated`: at least `units`, `licenseType` and `server`.',
   'queue-full':
     'Wait for `retryAfterSeconds`; if it stays, the replica needs more capacity or its database is slow.',
   'outcome-unknown':

@@ -166,10 +166,14 @@ export class Reaping {
     const nowMs = clock.nowMs();
     const gone: string[] = [];
     const due: Watched[] = [];
+    // Whoever was renewed by the journal is here once for each time; one look at him is enough.
+    const seen = new Set<string>();
     // Between two batches, so that nobody counts as gone by a logout that is not appended yet.
     await lane.read((table) => {
       for (const watched of this.#wheel.take(nowMs)) {
+        if (seen.has(watched.member)) continue;
         const graceMs = graceOf(watched, table);
+        if (graceMs !== null) seen.add(watched.member);
         if (graceMs === null) gone.push(watched.member);
         else if (watched.deadlineMs > nowMs - marginMs) this.#add(watched, watched.deadlineMs);
         else if (this.#epochAtMs + graceMs > nowMs - marginMs) this.#add(watched, this.#epochAtMs + graceMs);
@@ -204,11 +208,12 @@ export class Reaping {
       return;
     }
     // The store has lost it, and with it the deadline of a heartbeat that may have been answered: it is given
-    // the time of another grace, within which a sign of life will come if there is anybody.
-    if (result.deadlineMs === null) return this.#watchAgain(watched);
+    // the time of another grace, within which a sign of life will come if there is anybody. The journal gives
+    // it, because the mark may be an earlier one whose reap is still under way, and must not stand after this.
+    const isLost = result.deadlineMs === null;
     let answer: Answer;
     try {
-      answer = await lane.submit(reapOperation(watched, observedMs));
+      answer = await lane.submit(isLost ? renewOperation(watched) : reapOperation(watched, observedMs));
     } catch (error) {
       logger.warn(
         { err: error, member: watched.member },
@@ -217,22 +222,24 @@ export class Reaping {
       this.#add(watched, observedMs);
       return;
     }
-    if (answer.is === 'alive') {
-      await coordinator.watch([{ member: watched.member, deadlineMs: answer.deadlineMs }]);
-      this.#add(watched, answer.deadlineMs);
+    if (answer.is === 'alive' || answer.is === 'renewed') {
+      const deadlineMs = answer.is === 'alive' ? answer.deadlineMs : answer.expiresAtMs;
+      await coordinator.watch([{ member: watched.member, deadlineMs }]);
+      this.#add(watched, deadlineMs);
       return;
     }
     await coordinator.forget([watched.member]);
     if (answer.is === 'ended') metrics.reaped(watched.what, 1);
   }
+}
 
-  async #watchAgain(watched: Watched): Promise<void> {
-    const { lane, clock, coordinator } = this.#options;
-    const graceMs = graceOf(watched, lane.table);
-    const deadlineMs = clock.nowMs() + (graceMs ?? 0);
-    if (graceMs !== null) await coordinator.watch([{ member: watched.member, deadlineMs }]);
-    this.#add(watched, deadlineMs);
+function renewOperation(watched: Watched) {
+  if (watched.what === 'login') {
+    const { place, id } = watched.login;
+    return { op: 'renew', instance: place.instance, id, actor: SYSTEM_ACTOR } as const;
   }
+  const { name, incarnation } = watched;
+  return { op: 'renew-instance', name, incarnation, actor: SYSTEM_ACTOR } as const;
 }
 
 function reapOperation(watched: Watched, observedMs: number) {

@@ -15,7 +15,7 @@ export class TouchLog {
   #segments: Segment[] = [];
   #current = new Touched();
   /** Every change after this version is noted here; those up to it need not be. */
-  #since = 0;
+  #since = Number.POSITIVE_INFINITY;
 
   /** Where the table notes its changes now. */
   get current(): Touched {

@@ -80,8 +80,6 @@ export async function migrate(sql: postgres.Sql, options: MigrateOptions = {}): 
   const directory = options.directory ?? MIGRATIONS_DIRECTORY;
   // Without types to fetch, the driver never hands out a connection that it opens only to reserve it.
   await sql`select 1`;
-  // The driver can reserve an open connection only: a new one, which asks for no types, would never be handed out.
-  await sql`select`;
   const session = await sql.reserve();
   try {
     if (!(await needsMigrating(session, directory))) return [];

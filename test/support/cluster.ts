@@ -127,12 +127,22 @@ export async function serves(replica: Replica): Promise<void> {
   await until(
     async () => {
       if (!replica.isRunning) return 'ended';
-      return (await fetch(`${replica.url}/readyz`)).status === 200;
+      const answer = await fetch(`${replica.url}/readyz`);
+      if (answer.status === 200) return 'serves';
+      throw new Error(`${await answer.text()}\n${lastLines(replica)}`);
     },
     START_TIMEOUT_MS,
     'the replica serves',
   );
   if (!replica.isRunning) throw new Error(`The replica ended instead of serving. ${replica.stderr}`);
+}
+
+/** The end of a replica's log, for whoever wonders why it does not serve. */
+function lastLines({ logs }: Replica): string {
+  return logs
+    .slice(-20)
+    .map((line) => JSON.stringify(line))
+    .join('\n');
 }
 
 /** Whether a replica leads, as it says itself. */
