@@ -2,7 +2,6 @@
  * Connections to Postgres, what their settings promise, and what their errors mean. Everything that depends on
  * a SQLSTATE or on the driver's own codes is mapped here, once.
  */
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import postgres from 'postgres';
 import { ARRAY_TYPES } from './arrays.ts';
@@ -53,7 +52,7 @@ export function connectDatabase(
     idle_timeout: isKept ? undefined : IDLE_TIMEOUT_SECONDS,
     max_lifetime: isKept ? null : LIFETIME_MAX_SECONDS,
     // The driver takes this option, and its types do not name it.
-    ...({ socket: connectGuarded } as object),
+    ...({ socket: guardSockets() } as object),
     onnotice: (notice) => logNotice(logger, notice),
     connection: {
       ...sessionOptions(options),
@@ -101,27 +100,23 @@ export function connectLaneDatabase(options: LaneDatabaseOptions): postgres.Sql 
 }
 
 /**
- * Opens a socket that does not wait for ever: a server that vanished without a word leaves statements without
- * an answer for as long as TCP tries. No statement of a pool may take so long, and an idle connection that is
- * closed is opened again when it is needed. Of several hosts the first that answers is taken.
+ * Makes the opener of a handle's sockets, which do not wait for ever: a server that vanished without a word
+ * leaves statements without an answer for as long as TCP tries. No statement of a pool may take so long, and an
+ * idle connection that is closed is opened again when it is needed. The driver gets a socket that is still
+ * connecting, so that it hears of every failure from the socket itself. Of several hosts each attempt takes the
+ * next.
  */
-async function connectGuarded({ host, port, path }: SocketAddress): Promise<Socket> {
-  let failure: unknown;
-  for (const [index, name] of host.entries()) {
-    const socket = path ? connect(path) : connect(port[index]!, name);
-    try {
-      await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_SECONDS * 1000) });
-    } catch (error) {
-      socket.destroy();
-      failure = error;
-      continue;
-    }
+function guardSockets(): (address: SocketAddress) => Socket {
+  let attempts = 0;
+  return ({ host, port, path }) => {
+    const index = attempts % host.length;
+    attempts += 1;
+    const socket = path ? connect(path) : connect(port[index]!, host[index]!);
     const silent = Object.assign(new Error('The database fell silent.'), { code: 'ETIMEDOUT' });
     socket.setTimeout(SILENCE_TIMEOUT_MS, () => socket.destroy(silent));
     // The driver reads the host from the socket when it starts TLS on it.
-    return Object.assign(socket, { host: name, port: port[index]! });
-  }
-  throw failure;
+    return Object.assign(socket, { host: host[index]!, port: port[index]! });
+  };
 }
 
 /** Where to connect, as the driver tells it. */

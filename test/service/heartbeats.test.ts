@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { loginMember } from '../../src/service/heartbeats.ts';
+import { Heartbeats, loginMember } from '../../src/service/heartbeats.ts';
 import { away, closeShards, intercepted, NEVER_MS, openShard, PATIENCE_MS } from '../support/lane.ts';
 import { makeRegister } from '../support/make.ts';
 import { until } from '../support/wait.ts';
@@ -88,6 +88,20 @@ describe('the heartbeat of a login', () => {
     expect(deaf.held(id)).toBeDefined();
     const answer = await deaf.heartbeats.beatLogin('a', id, 'tester');
     expect(answer).toMatchObject({ is: 'problem', code: 'login-lost' });
+  });
+
+  test('R-12: a replica that has lost its claim believes nothing of its own memory', async () => {
+    const shard = await openShard();
+    const replica = await shard.openWithKey();
+    const { id } = await replica.login('alice', LEASE);
+    let mayTrust = true;
+    const heartbeats = new Heartbeats({ ...replica, mayTrust: () => mayTrust });
+    const { version } = await shard.head();
+    await heartbeats.beatLogin('a', id, 'tester');
+    expect((await shard.head()).version).toBe(version);
+    mayTrust = false;
+    expect((await heartbeats.beatLogin('a', id, 'tester')).is).toBe('renewed');
+    expect((await shard.journal()).at(-1)!.events).toMatchObject([{ type: 'renewed', login: id }]);
   });
 
   test('tells a login without a lease, and one that nobody knows, apart', async () => {

@@ -107,6 +107,11 @@ describe('two replicas on one shard', () => {
         }),
     };
     const replicas = [await shard.openWithKey({ units: 1_000 }, fields), await shard.open(fields)] as const;
+    // Appends take some time, as over a network, so that both are under way at once.
+    await shard.sql`
+      create function wait() returns trigger language plpgsql as $$
+      begin perform pg_sleep(0.004); return new; end $$`;
+    await shard.sql`create trigger waits before insert on journal for each row execute function wait()`;
     const { version } = await shard.head();
     const many = ({ ask }: TestReplica, instance: string) =>
       Array.from({ length: 200 }, () =>
@@ -129,9 +134,8 @@ describe('two replicas on one shard', () => {
   });
 
   test('R-13: without turns the append alone decides: races are lost, grants are not', async () => {
-    const [alone, together] = [await busy(false), await busy(true)];
-    expect([alone.granted, alone.owners.length]).toEqual([400, 100]);
-    expect(alone.lost).toBeGreaterThan(0);
-    expect(together.granted).toBe(400);
+    const { lost, owners, granted } = await busy(false);
+    expect([granted, owners.length]).toEqual([400, 100]);
+    expect(lost).toBeGreaterThan(20);
   });
 });
