@@ -18,6 +18,8 @@ export interface Listening {
   readonly startMs: number;
   /** When it was started, by `performance.now()`. */
   readonly startedAt: number;
+  /** What it wrote last. */
+  lastLines(): string;
   /**
    * Where its debugger listens, which a signal opens; it costs nothing before. Only of programs that were
    * started with Node's option `--inspect-port`.
@@ -52,12 +54,18 @@ export async function startProgram(
       resolve();
     });
   });
-  const url = await listeningUrl(child, ended);
+  const lines: string[] = [];
+  eachLine(child, (line) => {
+    lines.push(line);
+    if (lines.length > LINES_KEPT) lines.shift();
+  });
+  const url = await listeningUrl(child, lines, ended);
   return {
     url,
     pid: child.pid!,
     startMs: performance.now() - startedAt,
     startedAt,
+    lastLines: () => lines.join('\n'),
     async openDebugger() {
       const opened = awaitLine(child, /Debugger listening on (ws:\S+)/);
       child.kill('SIGUSR1');
@@ -72,8 +80,11 @@ export async function startProgram(
   };
 }
 
-async function listeningUrl(child: ChildProcess, ended: Promise<void>): Promise<string> {
-  const lines: string[] = [];
+async function listeningUrl(
+  child: ChildProcess,
+  lines: readonly string[],
+  ended: Promise<void>,
+): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
   try {
     return await new Promise<string>((resolve, reject) => {
@@ -86,8 +97,6 @@ async function listeningUrl(child: ChildProcess, ended: Promise<void>): Promise<
       void ended.then(() => reject(explain('ended')));
       child.once('error', reject);
       eachLine(child, (line) => {
-        lines.push(line);
-        if (lines.length > LINES_KEPT) lines.shift();
         const url = /"url":"(http:[^"]+)"/.exec(line)?.[1];
         if (url !== undefined && line.includes('listens')) resolve(url);
       });

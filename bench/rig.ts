@@ -95,8 +95,12 @@ export class Site {
   async settle(): Promise<void> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;
     while ((await this.lag()) > 0) {
-      if (performance.now() > deadline)
-        throw new Error(`The fold of ${this.#name} does not come to its end.`);
+      if (performance.now() > deadline) {
+        const words = this.servers.map((server) => server.lastLines()).join('\n');
+        throw new Error(
+          `The fold of ${this.#name} does not come to its end. The servers' last lines:\n${words}`,
+        );
+      }
       await pause(SETTLE_POLL_MS);
     }
   }

@@ -41,11 +41,38 @@ interface Findings {
 
 async function runParts(rig: Rig, options: Options, findings: Findings): Promise<void> {
   const { parts } = options;
-  if (MAIN_PARTS.some((part) => parts.has(part))) await runMainParts(rig, options, findings);
-  if (parts.has('sizes') || parts.has('restart')) await runSizes(rig, options, findings);
-  if (parts.has('cold')) {
-    say('Cold start of the embedded default:');
-    findings.figures.push(await measureColdStart(rig));
+  const isAsked = (...some: Part[]) => some.some((part) => parts.has(part));
+  if (isAsked(...MAIN_PARTS)) {
+    await keepGoing(rig, findings, 'throughput', () => runMainParts(rig, options, findings));
+  }
+  if (isAsked('sizes', 'restart')) {
+    await keepGoing(rig, findings, 'sizes', () => runSizes(rig, options, findings));
+  }
+  if (isAsked('cold')) {
+    await keepGoing(rig, findings, 'cold', async () => {
+      say('Cold start of the embedded default:');
+      findings.figures.push(await measureColdStart(rig));
+    });
+  }
+}
+
+/** A part that fails is told among the guards, and takes nothing of what others found with it. */
+async function keepGoing(
+  rig: Rig,
+  { guards }: Findings,
+  name: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    rig.signal.throwIfAborted();
+    process.stderr.write(`${(error as Error).stack}\n`);
+    guards.push({
+      name: `the part "${name}" comes to its end`,
+      verdict: 'fails',
+      words: (error as Error).message.split('\n', 1)[0]!,
+    });
   }
 }
 

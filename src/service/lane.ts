@@ -19,7 +19,7 @@ import { factsOf } from './facts.ts';
 import { LaneStatus, mustStop, outcomeUnknown, stopReason } from './lanestatus.ts';
 import { type LaneStorage, UnknownOutcomeError } from './lanestorage.ts';
 import { Neighbours } from './neighbours.ts';
-import { answer, fail, LaneQueue, ReadQueue, type Waiting } from './queue.ts';
+import { answerAll, fail, LaneQueue, ReadQueue, takingBack, type Waiting } from './queue.ts';
 import { type Unsettled, whatBecameOf } from './settlement.ts';
 import { type RowListener, TableCopy } from './tablecopy.ts';
 
@@ -319,15 +319,14 @@ export class Lane {
     if (!appended) return this.#lost(batch);
     metrics.appended(row.events.length, clock.mark() - sentAt);
     this.#copy.advance(row);
-    this.#answer(batch, answers);
+    // The next batch is sent before these answers are written, so that the database need not wait for that.
+    if (this.#queue.length === 0) this.#answer(batch, answers);
+    else setImmediate(() => this.#answer(batch, answers));
   }
 
   /** Answers a batch that stands. Whoever was told that its outcome is unknown may have to be taken back. */
   #answer(batch: readonly Waiting[], answers: readonly Answer[]): void {
-    batch.forEach((waiting, index) => {
-      if (waiting.answered) this.#takeBack(waiting);
-      else answer(waiting, answers[index]!);
-    });
+    for (const waiting of answerAll(batch, answers)) this.#takeBack(waiting);
   }
 
   /** Another replica was first: take everything back, catch up, and decide again. */
@@ -370,7 +369,7 @@ export class Lane {
       throw error;
     }
     if (!this.#copy.isLoaded || this.table.batch !== head) this.#queue.putBack(batch);
-    else for (let index = 0; index < batch.length; index += 1) answer(batch[index]!, answers[index]!);
+    else answerAll(batch, answers);
   }
 
   /** Finds out what became of an append whose outcome is unknown, and answers its callers. */
@@ -389,12 +388,11 @@ export class Lane {
     else await this.#catchUp();
   }
 
-  /** Nobody can know of a login whose ID the server made and whose answer never went out. */
-  #takeBack({ operation, serverMadeId }: Waiting): void {
-    if (operation.op !== 'login' || !serverMadeId) return;
-    const { instance, id, actor } = operation;
-    this.#enqueue({ op: 'logout', instance, id, reason: 'unanswered', actor }).catch((error: Error) =>
-      this.#options.logger.warn({ err: error, instance, id }, 'An unanswered login could not be taken back.'),
+  #takeBack(waiting: Waiting): void {
+    const logout = takingBack(waiting);
+    if (!logout) return;
+    this.#enqueue(logout).catch((error: Error) =>
+      this.#options.logger.warn({ err: error, ...logout }, 'An unanswered login could not be taken back.'),
     );
   }
 }

@@ -4,7 +4,7 @@
 
 import type { Span } from '@opentelemetry/api';
 import { LicenseError } from '../domain/errors.ts';
-import type { Answer, Operation } from '../domain/operations.ts';
+import type { Answer, LogOut, Operation } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
 import { endSpan } from '../telemetry/spans.ts';
 
@@ -30,12 +30,29 @@ export function answer(waiting: Waiting, value: Answer): void {
   waiting.resolve(value);
 }
 
+/**
+ * Answers a batch.
+ * @returns those who had been told something else before.
+ */
+export function answerAll(batch: readonly Waiting[], answers: readonly Answer[]): Waiting[] {
+  const late = batch.filter((waiting) => waiting.answered);
+  for (let index = 0; index < batch.length; index += 1) answer(batch[index]!, answers[index]!);
+  return late;
+}
+
 /** Fails one caller, once. */
 export function fail(waiting: Waiting, error: Error): void {
   if (waiting.answered) return;
   waiting.answered = true;
   endSpan(waiting.span, error);
   waiting.reject(error);
+}
+
+/** Nobody can know of a login whose ID the server made and whose answer never went out: it is logged out again. */
+export function takingBack({ operation, serverMadeId }: Waiting): LogOut | null {
+  if (operation.op !== 'login' || !serverMadeId) return null;
+  const { instance, id, actor } = operation;
+  return { op: 'logout', instance, id, reason: 'unanswered', actor };
 }
 
 /** What a login, a logout or a heartbeat takes in a row at most, in bytes: their fields are bounded. */

@@ -231,8 +231,10 @@ describe('settling', () => {
     await replica.lane.close();
     const { storage, unsettled } = await sent(shard);
     await restore();
+    const rows = (await shard.journal()).length;
     expect(await whatBecameOf(unsettled, storage)).toBe('restored');
-    // As far as before, but with another row: the proof of the last question was one, and here is one more.
+    expect(await shard.journal()).toHaveLength(rows);
+    // As far as before, but with another row than the one that was known.
     const { version } = await shard.head();
     const elsewhere = { ...unsettled, expected: { version: version - 1, batch: randomUUID() } };
     expect(await whatBecameOf(elsewhere, storage)).toBe('restored');

@@ -213,6 +213,8 @@ export class TestShard {
   readonly store = new MemoryStore();
   readonly #drop: () => Promise<void>;
   readonly #replicas: TestReplica[] = [];
+  /** What still holds the head, should a test fail before it lets go. */
+  readonly #holders = new Set<() => Promise<void>>();
 
   constructor(url: string, drop: () => Promise<void>) {
     this.url = url;
@@ -295,13 +297,14 @@ export class TestShard {
       });
       done.catch(reject);
     });
-    return {
-      release: async () => {
-        letGo();
-        await done;
-        await sql.end({ timeout: 1 });
-      },
+    const release = async () => {
+      this.#holders.delete(release);
+      letGo();
+      await done;
+      await sql.end({ timeout: 1 });
     };
+    this.#holders.add(release);
+    return { release };
   }
 
   /** Waits until a replica's append waits for a lock. @returns the process that serves its connection. */
@@ -349,6 +352,7 @@ export class TestShard {
   }
 
   async close(): Promise<void> {
+    await Promise.all([...this.#holders].map((release) => release()));
     await Promise.all(this.#replicas.map((replica) => replica.close()));
     await this.sql.end({ timeout: 1 });
     await this.#drop();

@@ -16,6 +16,7 @@ import {
   startServer,
   stopServer,
 } from '../../src/storage/postgres-server.ts';
+import { until } from './wait.ts';
 
 /** A server that belongs to one test. */
 export interface OwnPostgres {
@@ -89,11 +90,16 @@ export async function startOwnPostgres(
     },
     async kill9() {
       const { pid, exited } = running();
-      const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+      // While it stands still it begins no process that the list does not have.
+      process.kill(pid, 'SIGSTOP');
+      const list = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+      const children = list.trim().split(' ').map(Number);
       process.kill(pid, 'SIGKILL');
       // Its processes would end by themselves when they notice; a crash of a machine does not wait for that.
-      for (const child of children.trim().split(' ')) killIfThere(Number(child));
+      for (const child of children) killIfThere(child);
       await exited;
+      // As long as one is left, its memory is in use and no server starts on the data.
+      await until(async () => !(await anyLives(children)), 10_000, 'the processes of the server are gone');
       server = null;
     },
     async snapshot(directory) {
@@ -116,6 +122,12 @@ export async function startOwnPostgres(
 /** Copies a directory with its owners and modes, without which Postgres refuses it. */
 async function copy(from: string, to: string): Promise<void> {
   await promisify(execFile)('cp', ['-a', '--no-target-directory', from, to]);
+}
+
+/** Whether one of some processes is there; those that ended and were not collected hold nothing. */
+async function anyLives(pids: readonly number[]): Promise<boolean> {
+  const states = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')));
+  return states.some((stat) => stat !== '' && !/\) [ZX] /.test(stat));
 }
 
 function killIfThere(pid: number): void {
