@@ -150,7 +150,13 @@ async function main(): Promise<number> {
   if (major < 22 || process.platform !== 'linux') {
     throw new Error('The benchmarks need Linux and Node.js 22.18 or later; run them by "npm run bench".');
   }
-  const options = readOptions(process.argv.slice(2));
+  let options: Options | null;
+  try {
+    options = readOptions(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
   if (options === null) {
     process.stdout.write(USAGE);
     return 0;
@@ -191,6 +197,7 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.stderr.write(`${(error as Error).stack}\n`);
+  const { name, stack } = error as Error;
+  process.stderr.write(name === 'AbortError' ? 'Interrupted; everything is closed.\n' : `${stack}\n`);
   process.exitCode = 1;
 }
