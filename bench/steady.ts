@@ -63,6 +63,10 @@ export async function measureSteady(
   }
   await site.api.release('mix');
   await site.settle();
+  return { sample, figures: steadyFigures(lags, sample, options) };
+}
+
+function steadyFigures(lags: readonly Lag[], sample: Sample, options: Options): Figure[] {
   if (lags.length < 6) throw new Error("The fold's lag could not be read often enough.");
   const third = Math.floor(lags.length / 3);
   const seconds = lags.map((lag) => lag.seconds);
@@ -70,34 +74,31 @@ export async function measureSteady(
   const middle = spreadOf(seconds.slice(third, 2 * third)).median;
   const late = spreadOf(seconds.slice(-third)).median;
   const growth = spreadOf([Math.max(late, SECONDS_SMALL) / Math.max(middle, SECONDS_SMALL)]);
-  return {
-    sample,
-    figures: [
-      {
-        name: `fold's lag, last third of ${options.steadySeconds} s against the middle one`,
-        value: growth,
-        unit: '×',
-        goal: { is: 'at most', bound: GROWTH_MAX },
-        faults: sample.faults,
-        words: `${middle.toFixed(2)} s, then ${late.toFixed(2)} s`,
-      },
-      { name: "fold's lag", value: spreadOf(seconds), unit: 's', goal: null, faults: [] },
-      {
-        name: "fold's lag in rows",
-        value: spreadOf(lags.map(({ rows }) => rows)),
-        unit: 'rows',
-        goal: null,
-        faults: [],
-      },
-      {
-        name: `logins and logouts, ${CLIENTS} clients`,
-        value: spreadOf([sample.perSecond]),
-        unit: 'per second',
-        goal: null,
-        faults: sample.faults,
-      },
-    ],
-  };
+  return [
+    {
+      name: `fold's lag, last third of ${options.steadySeconds} s against the middle one`,
+      value: growth,
+      unit: '×',
+      goal: { is: 'at most', bound: GROWTH_MAX },
+      faults: sample.faults,
+      words: `${middle.toFixed(2)} s, then ${late.toFixed(2)} s`,
+    },
+    { name: "fold's lag", value: spreadOf(seconds), unit: 's', goal: null, faults: [] },
+    {
+      name: "fold's lag in rows",
+      value: spreadOf(lags.map(({ rows }) => rows)),
+      unit: 'rows',
+      goal: null,
+      faults: [],
+    },
+    {
+      name: `logins and logouts, ${CLIENTS} clients`,
+      value: spreadOf([sample.perSecond]),
+      unit: 'per second',
+      goal: null,
+      faults: sample.faults,
+    },
+  ];
 }
 
 async function readLag(site: Site): Promise<Lag> {

@@ -8,8 +8,10 @@ import {
   away,
   closeShards,
   intercepted,
+  NEVER_MS,
   openShard,
   PATIENCE_MS,
+  type ReplicaFields,
   runOnce,
   SHARD,
   type TestReplica,
@@ -30,7 +32,10 @@ interface Between {
 }
 
 /** A leader that knows the signs of life since now, and something between it and the store. */
-async function openLeader(between: Between = {}): Promise<{ shard: TestShard; leader: TestReplica }> {
+async function openLeader(
+  between: Between = {},
+  fields: ReplicaFields = {},
+): Promise<{ shard: TestShard; leader: TestReplica }> {
   const shard = await openShard();
   const mark: (original: Coordinator['mark'], ...given: Parameters<Coordinator['mark']>) => unknown = async (
     original,
@@ -41,7 +46,8 @@ async function openLeader(between: Between = {}): Promise<{ shard: TestShard; le
     await between.afterMark?.();
     return results;
   };
-  const leader = await shard.openWithKey({}, { intercept: (own) => intercepted(own, { mark }) });
+  const intercept = (own: Coordinator) => intercepted(own, { mark });
+  const leader = await shard.openWithKey({}, { intercept, ...fields });
   await leader.lead();
   await runOnce(leader.reaping);
   return { shard, leader };
@@ -320,14 +326,23 @@ describe('the epoch', () => {
     expect(await reaped(shard)).toHaveLength(1);
   });
 
-  test('R-12: a former leader neither begins an epoch nor reaps', async () => {
+  test('R-12: a leader that leads again, after another may have, begins with a grace period', async () => {
     const { shard, leader } = await overdueAfter(async (shard, leader) => {
-      await shard.sql`update leadership set token = token + 1, holder = 'another'`;
-      Object.assign(shard.store, { epoch: 'of the new leader' });
-      expect(leader.leadership.leads).toBe(true);
+      await shard.sql`update leadership set expires_at = clock_timestamp() - interval '1 ms'`;
+      await until(() => leader.leadership.token === 2, PATIENCE_MS, 'it leads again');
     });
     expect(await reaped(shard)).toEqual([]);
-    await pass(leader, LEASE_MS * 2);
+    await pass(leader, LEASE_MS + 1_000);
+    expect(await reaped(shard)).toHaveLength(1);
+  });
+
+  test('R-12: a former leader that believes it leads neither begins an epoch nor reaps', async () => {
+    const { shard, leader } = await openLeader({}, { renewMs: NEVER_MS });
+    await leader.login('alice', LEASE);
+    await shard.sql`update leadership set token = token + 1, holder = 'another'`;
+    shard.store.epoch = 'of the new leader';
+    for (let index = 0; index < 3; index += 1) await pass(leader, LEASE_MS + 1_000);
+    expect(leader.leadership.leads).toBe(true);
     expect(await reaped(shard)).toEqual([]);
     expect(await readEpoch(shard.sql, SHARD)).not.toMatchObject({ epoch: shard.store.epoch });
   });

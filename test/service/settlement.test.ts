@@ -117,7 +117,8 @@ describe('an append whose connection is lost after it was sent', () => {
 
   test('R-3: an append that is merely slow is answered 503 in time as well, and taken back when it stood', async () => {
     const shard = await openShard();
-    const replica = await shard.openWithKey({}, { lane: { queueWaitMs: 200 } });
+    const patient = { storage: { appendTimeoutMs: NEVER_MS }, lane: { queueWaitMs: 200 } };
+    const replica = await shard.openWithKey({}, patient);
     const lock = await shard.holdHead();
     const login = makeLogin({ id: randomUUID() });
     const error = await failure(replica.lane.submit(login, undefined, true));
