@@ -4,8 +4,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import packageJson from '../package.json' with { type: 'json' };
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
+/** Node's options as `npm start` gives them; the bare route gets them as well. */
+const SHIPPED_OPTIONS: readonly string[] = packageJson.scripts.start.match(/--\S+/g) ?? [];
 const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 30_000;
 const LINES_KEPT = 20;
@@ -40,7 +43,7 @@ export async function startProgram(
   env: Readonly<Record<string, string>>,
 ): Promise<Listening> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [...args], {
+  const child = spawn(process.execPath, [...SHIPPED_OPTIONS, ...args], {
     cwd: ROOT,
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

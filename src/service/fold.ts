@@ -44,7 +44,6 @@ export class Fold {
   readonly #log = new TouchLog();
   #repeating: Repeating | null = null;
   #lastLookMs = 0;
-  #foldedAtMs = 0;
 
   constructor(options: FoldOptions) {
     this.#options = options;
@@ -97,12 +96,11 @@ export class Fold {
     const done = await writeFold(sql, shard, leadership.token, from, to, changes);
     if (!done) return;
     this.#log.dropThrough(to.version);
-    this.#foldedAtMs = to.atMs;
   }
 
-  #capture(table: Table, from: FoldHead): Captured | 'incomplete' | null {
+  #capture(table: Table, from: FoldHead & { readonly atMs: number }): Captured | 'incomplete' | null {
     const rows = table.version - from.version;
-    metrics.foldLag(Math.max(0, rows), rows > 0 ? Math.max(0, table.atMs - this.#foldedAtMs) : 0);
+    metrics.foldLag(Math.max(0, rows), rows > 0 ? Math.max(0, table.atMs - from.atMs) : 0);
     table.touched = this.#log.close(table.version);
     this.#log.dropThrough(from.version);
     if (rows <= 0) return null;

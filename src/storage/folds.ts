@@ -69,9 +69,11 @@ export interface FoldHead {
   readonly batch: string;
 }
 
-/** Reads where the fold of a shard stands. */
-export async function readFold(sql: Sql, shard: number): Promise<FoldHead> {
-  const [fold] = await sql<FoldHead[]>`select version, batch from folds where shard = ${shard}`;
+/** Reads where the fold of a shard stands, and the instant it is of, ms since 1970. */
+export async function readFold(sql: Sql, shard: number): Promise<FoldHead & { readonly atMs: number }> {
+  const [fold] = await sql<(FoldHead & { atMs: number })[]>`
+    select version, batch, (extract(epoch from folded_at) * 1000)::float8 as "atMs"
+    from folds where shard = ${shard}`;
   if (!fold) throw new Error(`shard ${shard} has no fold in the database`);
   return fold;
 }
@@ -103,12 +105,23 @@ export async function writeFold(
       returning shard`;
     if (moved.length === 0) return false;
     await writePools(tx, shard, changes);
-    if (changes.users.length > 0) await writeUsers(tx, shard, changes.users);
-    if (changes.usersGone.length > 0) await deleteUsers(tx, shard, changes.usersGone);
-    await writeLogins(tx, shard, changes);
-    if (changes.loginsGone.length > 0) await deleteLogins(tx, shard, changes.loginsGone);
+    for (const users of partsOf(changes.users)) await writeUsers(tx, shard, users);
+    for (const gone of partsOf(changes.usersGone)) await deleteUsers(tx, shard, gone);
+    const instants = new InstantTexts();
+    for (const logins of partsOf(changes.loginsAdded)) await addLogins(tx, shard, logins, instants);
+    for (const logins of partsOf(changes.loginsChanged)) await changeLogins(tx, shard, logins, instants);
+    for (const gone of partsOf(changes.loginsGone)) await deleteLogins(tx, shard, gone);
     return true;
   });
+}
+
+/** A fold may be of millions of rows, and no statement of it may take long: so many go into one. */
+const ROWS_PER_STATEMENT = 20_000;
+
+function* partsOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let from = 0; from < items.length; from += ROWS_PER_STATEMENT) {
+    yield items.slice(from, from + ROWS_PER_STATEMENT);
+  }
 }
 
 async function writePools(tx: TransactionSql, shard: number, changes: FoldChanges): Promise<void> {
@@ -133,6 +146,7 @@ async function writePools(tx: TransactionSql, shard: number, changes: FoldChange
 async function writeUsers(tx: TransactionSql, shard: number, users: readonly UserRecord[]): Promise<void> {
   await tx`
     create temp table if not exists fold_users (like license_users) on commit delete rows`;
+  await tx`delete from fold_users`;
   const lines = users.map(
     (user) =>
       `${shard}\t${copyText(user.pool)}\t${copyText(user.userId)}\t${user.connections}\t${user.units}\t` +
@@ -155,16 +169,28 @@ async function deleteUsers(tx: TransactionSql, shard: number, gone: FoldChanges[
       and license_users.user_id = gone.user_id`;
 }
 
-/** New logins are copied straight into the table; the others go through a staging table. */
-async function writeLogins(tx: TransactionSql, shard: number, changes: FoldChanges): Promise<void> {
-  const instants = new InstantTexts();
-  const lines = (logins: readonly LoginRecord[]) => logins.map((login) => loginLine(shard, login, instants));
-  if (changes.loginsAdded.length > 0) {
-    await copyInto(tx, tx`copy logins from stdin`, lines(changes.loginsAdded));
-  }
-  if (changes.loginsChanged.length === 0) return;
+/** New logins are copied straight into the table. */
+async function addLogins(
+  tx: TransactionSql,
+  shard: number,
+  logins: readonly LoginRecord[],
+  instants: InstantTexts,
+): Promise<void> {
+  const lines = logins.map((login) => loginLine(shard, login, instants));
+  await copyInto(tx, tx`copy logins from stdin`, lines);
+}
+
+/** The others go through a staging table. */
+async function changeLogins(
+  tx: TransactionSql,
+  shard: number,
+  logins: readonly LoginRecord[],
+  instants: InstantTexts,
+): Promise<void> {
   await tx`create temp table if not exists fold_logins (like logins) on commit delete rows`;
-  await copyInto(tx, tx`copy fold_logins from stdin`, lines(changes.loginsChanged));
+  await tx`delete from fold_logins`;
+  const lines = logins.map((login) => loginLine(shard, login, instants));
+  await copyInto(tx, tx`copy fold_logins from stdin`, lines);
   await tx`
     insert into logins select * from fold_logins
     on conflict (shard, instance, id) do update
