@@ -63,15 +63,18 @@ export class LaneStorage {
   }
 
   #connection(): Sql {
-    this.#sql ??= this.#options.connect({
+    if (this.#sql) return this.#sql;
+    // What is heard late of a connection that was given up says nothing of the present one.
+    const sql: Sql = this.#options.connect({
       onNotice: (notice) => {
-        if (isDoubtful(notice)) this.#doubt = notice.message ?? 'a warning';
+        if (sql === this.#sql && isDoubtful(notice)) this.#doubt = notice.message ?? 'a warning';
       },
       onClose: () => {
-        this.#checked = false;
+        if (sql === this.#sql) this.#checked = false;
       },
     });
-    return this.#sql;
+    this.#sql = sql;
+    return sql;
   }
 
   /** Checks the connection's durability, once for each connection. */
