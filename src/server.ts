@@ -309,7 +309,8 @@ function openLeaderWork(
     holder: replica,
     leaseMs: config.leaderLeaseMs,
     renewMs: config.leaderRenewMs,
-    mayLead: () => serving.held,
+    // A replica that cannot use its table can neither fold nor reap.
+    mayLead: () => serving.held && lane.status.state === 'serving',
     logger,
   });
   closers.add('leadership', () => leadership.close());
