@@ -28,12 +28,18 @@ export class Api {
    * Makes a call and reads its JSON.
    * @throws Error with status and body when it is not answered 2xx.
    */
-  async call<Body>(method: string, path: string, body?: unknown): Promise<Body> {
+  async call<Body>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Body> {
     const response = await fetch(`${this.#url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${TOKEN}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
@@ -84,6 +90,11 @@ export class Api {
       stated: { units, licenseType: 'concurrent-user', server: 'multi' },
     });
     return key.id;
+  }
+
+  /** Has a key enforced in another way. */
+  async enforce(key: string, enforcement: 'central' | 'local' | 'leased'): Promise<void> {
+    await this.call('PATCH', `/v1/keys/${key}`, { enforcement }, { 'if-match': '*' });
   }
 
   /** Registers an instance that is never reaped. */

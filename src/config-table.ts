@@ -255,6 +255,12 @@ export const SETTINGS = {
     [5, 604_800],
     'How long an instance may be silent before what it held is taken back, unless it asked for another time.',
   ),
+  licenseServerLeaseMs: wholeNumber(
+    'LICTOR_LICENSE_SERVER_LEASE_MS',
+    10_000,
+    [3_000, 10 * MINUTE_MS],
+    'How long a licence server of the roster stays the active one without a sign of life.',
+  ),
 } satisfies Record<string, Setting<unknown>>;
 
 function readTrustedKeys(value: string): Parsed<TrustedKeys> {

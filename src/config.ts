@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Setting } from './config-settings.ts';
 import { SETTINGS } from './config-table.ts';
+import { UDP_SETTINGS } from './config-udp.ts';
 
 /** How much longer the leader's lease must be than two renewals, so that one lost renewal costs no leadership. */
 const LEASE_MARGIN_MS = 1_000;
@@ -16,7 +17,17 @@ type ValueOf<S> = S extends Setting<infer T> ? T : never;
 export type Config = {
   readonly [Name in keyof Settings]: Name extends 'evaluation' ? boolean : ValueOf<Settings[Name]>;
 };
-type Draft = { -readonly [Name in keyof Settings]: ValueOf<Settings[Name]> };
+type DraftOf<Table> = { -readonly [Name in keyof Table]: ValueOf<Table[Name]> };
+type Draft = DraftOf<Settings>;
+
+/** The configuration of the UDP sidecar, of which the required parts are there. */
+export type UdpConfig = Readonly<
+  Omit<DraftOf<typeof UDP_SETTINGS>, 'secretsFile' | 'healthPort'> & {
+    secretsFile: string;
+    /** Null: there is none. */
+    healthPort: number | null;
+  }
+>;
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -45,9 +56,55 @@ export class ConfigError extends Error {
  * @throws ConfigError that lists every fault.
  */
 export function readConfig(env: Environment = process.env): Config {
-  const faults: string[] = findUnknown(env);
+  const faults: string[] = [];
+  const values: Draft = readTable(SETTINGS, env, faults);
+  // Relations between values that are themselves at fault would only confuse.
+  if (faults.length === 0) faults.push(...findContradictions(values));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze({ ...values, evaluation: values.evaluation ?? values.databaseUrl === null });
+}
+
+/**
+ * Reads and checks the configuration of the UDP sidecar, which needs no database.
+ * @param env - the environment variables, of the process by default.
+ * @returns the frozen configuration.
+ * @throws ConfigError that lists every fault.
+ */
+export function readUdpConfig(env: Environment = process.env): UdpConfig {
+  const faults: string[] = [];
+  const values: DraftOf<typeof UDP_SETTINGS> = readTable(UDP_SETTINGS, env, faults);
+  const { urls, token, tokenFile, secretsFile, healthPort } = values;
+  if (faults.length === 0) {
+    if (urls.length === 0)
+      faults.push('LICTOR_URL is not set. Set it to where Lictor is, such as http://127.0.0.1:8080.');
+    if (token === null && tokenFile === null)
+      faults.push(
+        "LICTOR_TOKEN is not set. Set it to an operator's token, or LICTOR_TOKEN_FILE to the file that has it.",
+      );
+    if (token !== null && tokenFile !== null)
+      faults.push('LICTOR_TOKEN and LICTOR_TOKEN_FILE are both set. Unset one of them.');
+    if (secretsFile === null)
+      faults.push(
+        "LICTOR_UDP_SECRETS_FILE is not set. Set it to the file with the instances' secrets (docs/udp-protocol.md).",
+      );
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze({
+    ...values,
+    secretsFile: secretsFile!,
+    healthPort: healthPort === null ? null : Number(healthPort),
+  });
+}
+
+/** Reads every setting of a table; what is wrong is added to the faults, also variables that nobody knows. */
+function readTable<Table extends Record<string, Setting<unknown>>>(
+  table: Table,
+  env: Environment,
+  faults: string[],
+): DraftOf<Table> {
+  faults.push(...findUnknown(env));
   const draft: Record<string, unknown> = {};
-  for (const [name, setting] of Object.entries(SETTINGS) as [string, Setting<unknown>][]) {
+  for (const [name, setting] of Object.entries(table)) {
     draft[name] = setting.fallback;
     const given = readText(env, setting, faults);
     if (given === undefined) continue;
@@ -56,11 +113,7 @@ export function readConfig(env: Environment = process.env): Config {
     else
       faults.push(`${setting.variable} ${parsed.fault}${setting.repeatable ? `, and is "${given}"` : ''}.`);
   }
-  const values = draft as Draft;
-  // Relations between values that are themselves at fault would only confuse.
-  if (faults.length === 0) faults.push(...findContradictions(values));
-  if (faults.length > 0) throw new ConfigError(faults);
-  return Object.freeze({ ...values, evaluation: values.evaluation ?? values.databaseUrl === null });
+  return draft as DraftOf<Table>;
 }
 
 /** The text of a setting, from its variable or its file; undefined when it is not set or cannot be read. */
@@ -133,9 +186,10 @@ const SERVICE_LINK_VALUE = /^(tcp|udp|sctp):\/\//;
 /** The variables of the tests and benchmarks, which may surround a server that they start. */
 const TEST_VARIABLE = /^LICTOR_(TEST|BENCH|KEEP)_/;
 
+/** Server and sidecar may share one environment, so what either knows is known to both. */
 function findUnknown(env: Environment): string[] {
   const known = new Set<string>();
-  for (const setting of Object.values(SETTINGS) as Setting<unknown>[]) {
+  for (const setting of [...Object.values(SETTINGS), ...Object.values(UDP_SETTINGS)] as Setting<unknown>[]) {
     known.add(setting.variable);
     if (setting.fromFile) known.add(`${setting.variable}_FILE`);
   }
@@ -181,24 +235,32 @@ function editDistance(from: string, to: string): number {
  * @returns a page in Markdown.
  */
 export function describeConfiguration(): string {
-  const rows = (Object.values(SETTINGS) as Setting<unknown>[]).map(
-    ({ variable, shown, form, words, fromFile }) => [
-      `\`${variable}\`${fromFile ? ' ¹' : ''}`,
-      shown === '' ? '–' : shown.startsWith('`') ? shown : `\`${shown}\``,
-      form,
-      words,
-    ],
-  );
   return `# Configuration
 
 Lictor is configured by environment variables. It checks all of them when it starts and reports every fault at
 once; a variable that begins with \`LICTOR_\` and is not listed here is a fault, since it is most likely misspelt.
 An empty variable counts as not set. OpenTelemetry's own variables (\`OTEL_…\`) are obeyed as well.
 
-${renderTable(['variable', 'default', 'form', 'meaning'], rows)}
+${renderSettings(SETTINGS)}
 
 ¹ May come from a file instead: set the variable with \`_FILE\` at its end to the file's path.
+
+## The UDP sidecar
+
+\`lictor udp\` reads these and none of the above but \`LOG_LEVEL\`. Either command leaves alone what is the other's.
+
+${renderSettings(UDP_SETTINGS)}
 `;
+}
+
+function renderSettings(settings: Readonly<Record<string, Setting<unknown>>>): string {
+  const rows = Object.values(settings).map(({ variable, shown, form, words, fromFile }) => [
+    `\`${variable}\`${fromFile ? ' ¹' : ''}`,
+    shown === '' ? '–' : shown.startsWith('`') ? shown : `\`${shown}\``,
+    form,
+    words,
+  ]);
+  return renderTable(['variable', 'default', 'form', 'meaning'], rows);
 }
 
 /** A Markdown table with columns of even width, as the formatter of this project writes it. */

@@ -25,12 +25,14 @@ import { Keys } from './service/keys.ts';
 import { Lane } from './service/lane.ts';
 import { LaneStorage } from './service/lanestorage.ts';
 import { Leadership } from './service/leadership.ts';
+import { LicenseServers } from './service/licenseservers.ts';
 import { Logins } from './service/logins.ts';
 import { Partitions } from './service/partitions.ts';
 import { createReadiness, gaugesOf } from './service/readiness.ts';
 import { Reaping } from './service/reaping.ts';
 import { Releases } from './service/releases.ts';
 import { Serving } from './service/serving.ts';
+import { Summary } from './service/summary.ts';
 import { tallyRow } from './service/tally.ts';
 import { createTokens } from './service/tokens.ts';
 import { Usage } from './service/usage.ts';
@@ -199,7 +201,9 @@ function openApp(
       keys: new Keys({ ...shared, trusted, allowUnverified, timeZone }),
       instances: new Instances({ ...shared, graceSeconds: config.instanceGraceSeconds }),
       usage: new Usage(shared),
+      summary: new Summary(shared),
       journal: new Journal(shared),
+      licenseServers: new LicenseServers({ ...shared, leaseMs: config.licenseServerLeaseMs, logger }),
       releases: new Releases(shared),
     }),
   });

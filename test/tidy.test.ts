@@ -9,6 +9,8 @@ import { parseSync } from '@swc/core';
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
+/** What a program wrote may be long; that it is what the program writes has a test of its own. */
+const GENERATED = new Set(['src/client/openapi.ts']);
 
 /** Which rooms a room may import from, besides itself. A file directly in `src` is a room of its own name. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
@@ -30,7 +32,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const IMPURE =
   /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|process\.(env|hrtime|nextTick|cwd|exit|uptime|on|std\w+)\b|setTimeout|setInterval|randomUUID|randomBytes|fetch\()/;
 /** Modules of the platform that compute only. */
-const PURE_MODULES = new Set(['node:crypto', 'node:buffer', 'node:util', 'node:assert']);
+const PURE_MODULES = new Set(['node:crypto', 'node:zlib', 'node:buffer', 'node:util', 'node:assert']);
 const SQL_WORDS =
   /^\s*(select|insert|update|delete|with|create|alter|drop|begin|commit|rollback|set|truncate|copy|listen|notify|lock|call|do|grant|vacuum|analyze)\b/i;
 const VAGUE_NAMES = /(^|\/)(utils?|helpers?|common|misc|shared|lib|stuff)(\.|\/|-|$)/i;
@@ -154,6 +156,7 @@ describe('the tree', () => {
 
   test(`no file is longer than ${FILE_LINES_MAX} lines`, () => {
     const long = sources
+      .filter((file) => !GENERATED.has(file.name))
       .map((file) => ({ name: file.name, lines: file.text.split('\n').length - 1 }))
       .filter(({ lines }) => lines > FILE_LINES_MAX);
     expect(long).toEqual([]);
@@ -222,7 +225,9 @@ describe('the tree', () => {
     // What package.json starts, exports or runs, and the container image, are the entries.
     const starts = ['package.json', 'Dockerfile']
       .map((name) => readFileSync(path.join(ROOT, name), 'utf8'))
-      .join('\n');
+      .join('\n')
+      // What is exported is made of the source of the same name.
+      .replaceAll(/\bdist\/([\w/-]+)\.js\b/g, 'src/$1.ts');
     const reached = new Set([...starts.matchAll(/\bsrc\/[\w/.-]+\.ts\b/g)].map(([name]) => name));
     const missing = [...reached].filter((name) => !existsSync(path.join(ROOT, name)));
     expect(missing).toEqual([]);

@@ -93,6 +93,7 @@ async function prepare({ lane, embedded }: RunningServer): Promise<void> {
     registrationId: null,
     product: 'demonstration',
     version: null,
+    licenseServers: null,
     settings: { graceSeconds: 0 },
     actor: SYSTEM_ACTOR,
   });

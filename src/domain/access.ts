@@ -28,6 +28,8 @@ export const ACTIONS = [
   'applications.change',
   'journal.read',
   'servers.read',
+  'servers.serve',
+  'servers.change',
   'metrics.read',
   'tokens.manage',
 ] as const;
@@ -65,6 +67,7 @@ const OPERATOR: readonly Action[] = [
   'logins.release',
   'logins.force',
   'applications.use',
+  'servers.serve',
 ];
 
 // What an installation does for itself. It may not force out others' logins or read the journal, and the
@@ -83,6 +86,9 @@ const INSTANCE: readonly Action[] = [
   'usage.read',
   'applications.read',
   'applications.use',
+  // It shows which licence server is active (F-16), and is one unless its token is restricted.
+  'servers.read',
+  'servers.serve',
 ];
 
 /** What each role may do, on whatever its token is not restricted from. */

@@ -3,6 +3,8 @@
  * and within a format it never changes: golden journals in the tests hold it.
  */
 
+import { applyJoined, applyLeased, applyLeaseEnded } from './applyleases.ts';
+import { applyReported, applyUnreported } from './applyreports.ts';
 import { unitsOf } from './counting.ts';
 import type {
   Ended,
@@ -13,15 +15,10 @@ import type {
   JournalRow,
   Released,
 } from './events.ts';
-import { Login, type Moment, type Pool, type User } from './holdings.ts';
+import { Login, type Pool, type User } from './holdings.ts';
 import { defaultPoolOf } from './instances.ts';
-import { DivergenceError, type Table } from './table.ts';
-
-/** Where an event stands, for what it writes and for complaints. */
-export interface Position {
-  readonly moment: Moment;
-  readonly index: number;
-}
+import { complain, type Position, where } from './position.ts';
+import { DivergenceError, ORDINARY, type Standing, type Table } from './table.ts';
 
 /**
  * Applies a row that follows the table's head.
@@ -90,6 +87,24 @@ export function applyEvent(table: Table, event: JournalEvent, position: Position
     case 'key-removed':
       table.setKey(event.key, null);
       break;
+    case 'reported':
+      applyReported(table, event, position);
+      break;
+    case 'unreported':
+      applyUnreported(table, event, position);
+      break;
+    case 'excess':
+      table.setExcess(table.pool(event.excess.pool), event.excess.toMs === null ? event.excess : null);
+      break;
+    case 'leased':
+      applyLeased(table, event, position);
+      break;
+    case 'lease-ended':
+      applyLeaseEnded(table, event, position);
+      break;
+    case 'joined':
+      applyJoined(table, event, position);
+      break;
     default:
       throw new DivergenceError(`${where(position)}: unknown event ${(event as { type: string }).type}`);
   }
@@ -112,7 +127,7 @@ function applyGranted(table: Table, event: Granted, position: Position): void {
   login.unitsAdded = event.added;
   login.transitioned = event.transitioned === true;
   login.print = event.print;
-  table.addLogin(login, event.user ?? null, login.transitioned);
+  table.addLogin(login, event.user ?? null, standingOf(event));
   verify(position, event, login.user, pool);
 }
 
@@ -168,7 +183,7 @@ function applyIdentified(table: Table, event: Identified, position: Position): v
   if (login.user) table.disconnect(login, false);
   if (login.phase === 'pending') table.setLogin(login, 'phase', 'active');
   if (login.pool.id !== event.pool) table.setLogin(login, 'pool', table.pool(event.pool));
-  table.connect(login, event.user, event.transitioned === true);
+  table.connect(login, event.user, standingOf(event));
   verify(position, event, login.user, login.pool);
 }
 
@@ -195,10 +210,8 @@ function verify(
   }
 }
 
-function where(position: Position): string {
-  return `journal ${position.moment.version}:${position.index}`;
-}
-
-function complain(position: Position, what: string): never {
-  throw new DivergenceError(`${where(position)}: ${what}`);
+/** Most logins leave their users as they are, so that this costs them nothing. */
+function standingOf({ transitioned, apart }: Pick<Granted, 'transitioned' | 'apart'>): Standing {
+  if (!transitioned && !apart) return ORDINARY;
+  return { transitioned: transitioned === true, apart: apart === true };
 }

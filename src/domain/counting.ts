@@ -11,19 +11,24 @@ export interface Count {
   readonly connections: number;
   /** Whether the ID has passed the limit since it last had no connection; sticky (F-33). */
   readonly transitioned: boolean;
+  /**
+   * Whether its connections cannot be counted together yet, because an instance that units are leased to may
+   * hold others that the server does not know of: each costs a unit until then.
+   */
+  readonly apart: boolean;
 }
 
 /** A user ID that has no connection. */
-export const NOBODY: Count = { connections: 0, transitioned: false };
+export const NOBODY: Count = { connections: 0, transitioned: false, apart: false };
 
 /**
  * @param count - the connections of a user ID.
  * @returns the units they cost: none without a connection, one up to the transition, then one for each
- * connection (F-31…F-33).
+ * connection (F-31…F-33); one for each also while they are counted apart.
  */
 export function unitsOf(count: Count): number {
   if (count.connections === 0) return 0;
-  return count.transitioned ? count.connections : 1;
+  return count.transitioned || count.apart ? count.connections : 1;
 }
 
 /**
@@ -33,11 +38,13 @@ export function unitsOf(count: Count): number {
  */
 export function withConnection(count: Count, connectionsPerUnitMax: number): Count {
   const connections = count.connections + 1;
-  return { connections, transitioned: count.transitioned || connections > connectionsPerUnitMax };
+  const transitioned = count.transitioned || connections > connectionsPerUnitMax;
+  return { connections, transitioned, apart: count.apart };
 }
 
 /** Takes one connection away; the transition ends only when none is left (F-33). */
 export function withoutConnection(count: Count): Count {
   const connections = count.connections - 1;
-  return { connections, transitioned: count.transitioned && connections > 0 };
+  const remains = connections > 0;
+  return { connections, transitioned: count.transitioned && remains, apart: count.apart && remains };
 }

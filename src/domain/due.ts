@@ -5,25 +5,38 @@
 
 import type { Login } from './holdings.ts';
 
-export class DueQueue {
+/** Something that ends by itself. */
+interface Ending {
+  /** When, in milliseconds of whatever clock its table is kept by; 0 when it does not. */
+  readonly endsAtMs: number;
+}
+
+/** The queue of a table whose logins are of any kind. */
+export class EndingQueue<Item extends Ending> {
+  readonly #isIn: (login: Item) => boolean;
   readonly #times: number[] = [];
-  readonly #logins: Login[] = [];
+  readonly #logins: Item[] = [];
+
+  /** @param isIn - whether a login of the queue is still in. */
+  constructor(isIn: (login: Item) => boolean) {
+    this.#isIn = isIn;
+  }
 
   get size(): number {
     return this.#times.length;
   }
 
-  /** The instant of the first entry in milliseconds since 1970; infinity when there is none. */
+  /** The instant of the first entry in milliseconds; infinity when there is none. */
   get nextMs(): number {
     return this.#times[0] ?? Number.POSITIVE_INFINITY;
   }
 
   /** The login that is due first, without taking it. */
-  get next(): Login | undefined {
+  get next(): Item | undefined {
     return this.#logins[0];
   }
 
-  push(login: Login): void {
+  push(login: Item): void {
     const times = this.#times;
     const logins = this.#logins;
     const time = login.endsAtMs;
@@ -43,18 +56,23 @@ export class DueQueue {
 
   /**
    * Takes the first login that is due, passing over entries that no longer hold.
-   * @param nowMs - milliseconds since 1970.
+   * @param nowMs - milliseconds of the same clock.
    */
-  take(nowMs: number): Login | undefined {
+  take(nowMs: number): Item | undefined {
     while (this.nextMs <= nowMs) {
       const time = this.nextMs;
       const login = this.#pop();
-      if (login.endsAtMs === time && login.place.logins.get(login.id) === login) return login;
+      if (login.endsAtMs === time && this.#isIn(login)) return login;
     }
     return undefined;
   }
 
-  #pop(): Login {
+  clear(): void {
+    this.#times.length = 0;
+    this.#logins.length = 0;
+  }
+
+  #pop(): Item {
     const times = this.#times;
     const logins = this.#logins;
     const first = logins[0]!;
@@ -75,5 +93,12 @@ export class DueQueue {
     times[index] = time;
     logins[index] = login;
     return first;
+  }
+}
+
+/** The queue of the server's table, whose instants are milliseconds since 1970. */
+export class DueQueue extends EndingQueue<Login> {
+  constructor() {
+    super((login) => login.place.logins.get(login.id) === login);
   }
 }

@@ -34,6 +34,7 @@ export const PROBLEMS = {
   'instance-not-found': { status: 404, title: 'The instance is not registered' },
   'login-not-found': { status: 404, title: 'The login is not known' },
   'decision-not-found': { status: 404, title: 'The decision is not in the journal' },
+  'license-server-not-found': { status: 404, title: 'The licence server is not in the roster' },
   'token-not-found': { status: 404, title: 'The token is not known' },
   'precondition-required': { status: 428, title: 'An If-Match header is required' },
   'precondition-failed': { status: 412, title: 'It has changed since it was read' },
@@ -51,6 +52,8 @@ export const PROBLEMS = {
   'emergency-taken': { status: 409, title: 'The emergency login of this instance is in use' },
   'instance-silent': { status: 409, title: 'The instance was silent too long' },
   'parent-not-found': { status: 409, title: 'The parent login is not known' },
+  'over-limit': { status: 409, title: 'The instances of the key together are over its limit' },
+  'server-unreachable': { status: 503, title: 'The licence server cannot be reached' },
   // Conflicts of identity and state.
   'id-reused': { status: 409, title: 'The ID was used with another body' },
   'login-released': { status: 409, title: 'The login with this ID was already released' },
@@ -63,6 +66,11 @@ export const PROBLEMS = {
   'key-generation-mismatch': { status: 409, title: "The key does not fit the instance's version" },
   'key-unusable': { status: 409, title: 'The key cannot be used' },
   'key-in-use': { status: 409, title: 'The key is in use' },
+  'license-server-address-taken': {
+    status: 409,
+    title: 'Another licence server has this address and port',
+  },
+  'license-server-limit-reached': { status: 409, title: 'The roster of licence servers is full' },
   'key-unverified': { status: 409, title: 'The key has no verifiable signature' },
   // When Lictor must not serve, or failed.
   'queue-full': { status: 503, title: 'Too many operations are waiting' },

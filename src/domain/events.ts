@@ -6,12 +6,13 @@
  * Within one format this file only ever gains optional members; anything else raises `JOURNAL_FORMAT`.
  */
 
+import type { Excess } from './excesses.ts';
 import type { Instance } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import type { LoginKind } from './users.ts';
 
 /** The format of the rows that this version writes, and the newest that it understands (R-4). */
-export const JOURNAL_FORMAT = 1;
+export const JOURNAL_FORMAT = 2;
 
 /** Why a login ended. */
 export type ReleaseReason =
@@ -22,7 +23,9 @@ export type ReleaseReason =
   | 'unanswered'
   | 'restarted'
   | 'deregistered'
-  | 'silent';
+  | 'silent'
+  | 'closed'
+  | 'moved';
 
 /** The rule that refused a login; a closed set, also used as a label of metrics. */
 export type Rule =
@@ -36,7 +39,9 @@ export type Rule =
   | 'key-trust'
   | 'emergency'
   | 'instance-alive'
-  | 'parent';
+  | 'parent'
+  | 'over-limit'
+  | 'offline';
 
 /** A login came in. */
 export interface Granted {
@@ -59,6 +64,8 @@ export interface Granted {
   /** The units that this login took from the pool. */
   readonly added: number;
   readonly transitioned?: true;
+  /** The user's connections are counted apart, a unit each, until every lease has an entry for him. */
+  readonly apart?: true;
   /** The units of the pool in use after this login. */
   readonly used: number;
   /** A hash of the request's body, by which another body under the same ID is told apart (R-7). */
@@ -120,6 +127,7 @@ export interface Identified {
   /** Units taken from the pool on balance; negative when the trade gave some back. */
   readonly added: number;
   readonly transitioned?: true;
+  readonly apart?: true;
   readonly used: number;
   readonly by: number;
 }
@@ -188,6 +196,105 @@ export interface KeyRemoved {
   readonly by: number;
 }
 
+/** Flags of a user in a row of an event: what he is afterwards. */
+export const FLAGS = {
+  /** Has transitioned as the instance that reports him sees it. */
+  transitionedHere: 1,
+  /** Has transitioned over all instances of the pool. */
+  transitioned: 2,
+  /** Is counted apart. */
+  apart: 4,
+} as const;
+
+/** A user ID as an instance reported it; without connections it is gone there. */
+export type ReportedRow = readonly [user: string, connections: number, webSessions: number, flags: number];
+
+/** An instance reported changes of its table, or a part of the whole (F-51). */
+export interface Reported {
+  readonly type: 'reported';
+  readonly instance: string;
+  readonly pool: string;
+  readonly incarnation: number;
+  readonly sequence: number;
+  /** The rows count in the pool, as under a local key. */
+  readonly counted?: true;
+  /** Of a full report: the sequence at which it began. */
+  readonly fullFrom?: number;
+  /** Of a full report: further parts follow. */
+  readonly more?: true;
+  readonly rows: readonly ReportedRow[];
+  /** At the end of a full report: how many users it did not name any more, who are gone. */
+  readonly dropped?: number;
+  /** Users whom the instance did not have before. */
+  readonly came: number;
+  /** The digest of all rows afterwards, `rows.connections.checksum`. */
+  readonly digest: string;
+  readonly used: number;
+  readonly by: number;
+}
+
+/** Everything that an instance had reported counts no longer. */
+export interface Unreported {
+  readonly type: 'unreported';
+  readonly instance: string;
+  readonly reason: ReleaseReason;
+  readonly rows: number;
+  /** The pool that they counted in, with the units in use afterwards. */
+  readonly pool: string;
+  readonly used: number;
+  readonly by: number;
+}
+
+/** Combined use came over the limit, went on there, or fell below it: the episode's whole record (F-52…F-54). */
+export interface ExcessChanged {
+  readonly type: 'excess';
+  readonly excess: Excess;
+}
+
+/** An allowance of a lease, and what its user is afterwards. */
+export type AllowanceRow = readonly [user: string, allowance: number, flags: number];
+
+/** Units were leased to an instance, or taken back by its own statement. */
+export interface Leased {
+  readonly type: 'leased';
+  readonly lease: string;
+  readonly instance: string;
+  readonly incarnation: number;
+  readonly pool: string;
+  /** The instance's statement that this answers. */
+  readonly sequence: number;
+  /** The units of the block afterwards. */
+  readonly units: number;
+  /** Until when the instance may believe in it, in milliseconds since 1970. */
+  readonly ends: number;
+  /** Entries that were made or changed. */
+  readonly allowances?: readonly AllowanceRow[];
+  /** Entries that were dropped: their users are on the server's account no longer. */
+  readonly dropped?: readonly string[];
+  readonly used: number;
+  readonly by: number;
+}
+
+/** A lease ended, and with it its block and its allowances. */
+export interface LeaseEnded {
+  readonly type: 'lease-ended';
+  readonly lease: string;
+  readonly instance: string;
+  readonly reason: ReleaseReason;
+  readonly pool: string;
+  readonly used: number;
+  readonly by: number;
+}
+
+/** Every lease has an entry for these users now: their connections are counted together. */
+export interface Joined {
+  readonly type: 'joined';
+  readonly pool: string;
+  /** The users, with what they are afterwards. */
+  readonly users: readonly (readonly [user: string, flags: number])[];
+  readonly used: number;
+}
+
 export type JournalEvent =
   | Granted
   | Released
@@ -200,7 +307,13 @@ export type JournalEvent =
   | InstanceChanged
   | Deregistered
   | KeyChanged
-  | KeyRemoved;
+  | KeyRemoved
+  | Reported
+  | Unreported
+  | ExcessChanged
+  | Leased
+  | LeaseEnded
+  | Joined;
 
 /** One row of the journal. */
 export interface JournalRow {

@@ -5,6 +5,8 @@
 
 import type { Count } from './counting.ts';
 import type { ReleaseReason } from './events.ts';
+import type { Excess } from './excesses.ts';
+import type { ReportedUser, ReportState } from './reports.ts';
 import type { LoginKind } from './users.ts';
 
 /** `active`; `pending` until it identifies itself (F-43); `grace` when it went out but its unit is still held. */
@@ -16,6 +18,7 @@ export class User implements Count {
   readonly pool: Pool;
   connections = 0;
   transitioned = false;
+  apart = false;
   /** Most connections at one time since it last had none (`MaxCon`, trap 12). */
   connectionsPeak = 0;
   /** Most users are on one instance only, so that one place stands in the object itself. */
@@ -39,7 +42,7 @@ export class User implements Count {
   unitsAt(place: Place): number {
     const connections = this.connectionsAt(place);
     if (connections === 0) return 0;
-    return this.transitioned ? connections : 1;
+    return this.transitioned || this.apart ? connections : 1;
   }
 }
 
@@ -52,9 +55,35 @@ export class Pool {
   unitsPeak = 0;
   usersPeak = 0;
   connectionsPeak = 0;
+  /** The units leased to instances, which are in use as far as anybody else is concerned. */
+  readonly leases = new Set<Lease>();
+  /** The combined use over the limit that has not ended yet (F-52…F-54). */
+  excess: Excess | null = null;
 
   constructor(id: string) {
     this.id = id;
+  }
+}
+
+/** Units leased to one incarnation of an instance until an instant, within which it decides by itself. */
+export class Lease {
+  readonly id: string;
+  readonly pool: Pool;
+  readonly place: Place;
+  readonly incarnation: number;
+  units = 0;
+  /** Until when the instance may believe in it, ms since 1970. */
+  endsAtMs = 0;
+  /** The last statement of the instance that was answered. */
+  sequence = 0;
+  /** Connections that the instance may hold of a user ID on the server's account; 0 is none without asking. */
+  readonly allowances = new Map<string, number>();
+
+  constructor(id: string, pool: Pool, place: Place, incarnation: number) {
+    this.id = id;
+    this.pool = pool;
+    this.place = place;
+    this.incarnation = incarnation;
   }
 }
 
@@ -139,9 +168,22 @@ export class Place {
   /** Units as this instance sees them: a user who is also elsewhere counts here too. */
   units = 0;
   emergency: Login | null = null;
+  /** What it has reported of its own table, by user ID, and how far its reports have come (F-51). */
+  readonly reported = new Map<string, ReportedUser>();
+  report: ReportState | null = null;
+  /** Units leased to it, of its present incarnation and of earlier ones, by the lease's ID. */
+  readonly leases = new Map<string, Lease>();
 
   constructor(instance: string) {
     this.instance = instance;
+  }
+
+  /** Whether nothing is held there, and nothing remembered. */
+  get isEmpty(): boolean {
+    const { logins, released, reported, report, leases } = this;
+    return (
+      logins.size === 0 && released.size === 0 && reported.size === 0 && report === null && leases.size === 0
+    );
   }
 }
 
@@ -150,4 +192,34 @@ export class Touched {
   readonly logins = new Set<Login>();
   readonly users = new Set<User>();
   readonly pools = new Set<Pool>();
+  /** Places whose reports went on. */
+  readonly reports = new Set<Place>();
+  /** User IDs by the place that reported them. */
+  readonly reported = new Map<Place, Set<string>>();
+  readonly leases = new Set<Lease>();
+  /** User IDs by the lease that has or had an allowance of them. */
+  readonly allowances = new Map<Lease, Set<string>>();
+
+  /** Adds everything that another has. */
+  add(other: Touched): void {
+    for (const login of other.logins) this.logins.add(login);
+    for (const user of other.users) this.users.add(user);
+    for (const pool of other.pools) this.pools.add(pool);
+    for (const place of other.reports) this.reports.add(place);
+    for (const lease of other.leases) this.leases.add(lease);
+    for (const [place, ids] of other.reported) for (const id of ids) touch(this.reported, place, id);
+    for (const [lease, ids] of other.allowances) for (const id of ids) touch(this.allowances, lease, id);
+  }
+
+  get isEmpty(): boolean {
+    const { logins, users, pools, reports, leases, reported, allowances } = this;
+    return [logins, users, pools, reports, leases, reported, allowances].every(({ size }) => size === 0);
+  }
+}
+
+/** Notes one user ID of a holder. */
+export function touch<Holder>(touched: Map<Holder, Set<string>>, holder: Holder, userId: string): void {
+  const ids = touched.get(holder);
+  if (ids) ids.add(userId);
+  else touched.set(holder, new Set([userId]));
 }

@@ -91,6 +91,8 @@ export interface Register {
   readonly registrationId: string | null;
   readonly product: string | null;
   readonly version: string | null;
+  /** The licence servers it is configured with, as `address:port`; null when it states none (F-4). */
+  readonly licenseServers: readonly string[] | null;
   /** Settings that the registration states; the others keep their values. */
   readonly settings: Partial<InstanceSettings>;
   readonly actor: string;

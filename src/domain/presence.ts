@@ -12,29 +12,37 @@ export function weigh(user: User, sign: 1 | -1): void {
   if (user.elsewhere) for (const place of user.elsewhere.keys()) place.units += sign * user.unitsAt(place);
 }
 
-/** Adds a connection of a user on an instance. */
-export function enter(user: User, place: Place): void {
-  user.connections += 1;
+/**
+ * Moves the connections of a user on an instance and in its pool.
+ * @param difference - connections more or, below 0, fewer; he has as many there.
+ */
+export function move(user: User, place: Place, difference: number): void {
+  user.pool.connections += difference;
+  if (difference > 0) enter(user, place, difference);
+  else if (difference < 0) leave(user, place, -difference);
+}
+
+function enter(user: User, place: Place, count: number): void {
+  user.connections += count;
   if (user.home === null) user.home = place;
   if (user.home === place) return;
   user.elsewhere ??= new Map();
-  user.elsewhere.set(place, (user.elsewhere.get(place) ?? 0) + 1);
+  user.elsewhere.set(place, (user.elsewhere.get(place) ?? 0) + count);
 }
 
-/** Takes a connection of a user away from an instance. */
-export function leave(user: User, place: Place): void {
+function leave(user: User, place: Place, count: number): void {
   const elsewhere = user.elsewhere?.get(place);
   if (elsewhere === undefined) {
-    const left = user.connectionsAt(place) - 1;
-    user.connections -= 1;
+    const left = user.connectionsAt(place) - count;
+    user.connections -= count;
     if (left > 0) return;
     // The next instance it is on becomes its home; which one matters to nobody.
     const next = user.elsewhere?.keys().next().value ?? null;
     user.home = next;
     if (next) user.elsewhere!.delete(next);
   } else {
-    user.connections -= 1;
-    if (elsewhere > 1) user.elsewhere!.set(place, elsewhere - 1);
+    user.connections -= count;
+    if (elsewhere > count) user.elsewhere!.set(place, elsewhere - count);
     else user.elsewhere!.delete(place);
   }
   if (user.elsewhere?.size === 0) user.elsewhere = null;

@@ -1,18 +1,25 @@
 /**
- * The refusals of a login: one function a rule, each with the words that explain it and say what to do. Every
- * refusal is journalled (R-5).
+ * The refusals of a login at the server: one function a rule, on the grounds of `grounds.ts`. Every refusal is
+ * journalled (R-5).
  */
 
 import type { Count } from './counting.ts';
 import type { Draft } from './draft.ts';
-import type { ProblemCode } from './errors.ts';
-import type { Rule } from './events.ts';
+import {
+  type CapacityFault,
+  connectionLimitGround,
+  emergencyGround,
+  faultGround,
+  type Ground,
+  parentGround,
+  RETRY_AFTER_SECONDS,
+  silentGround,
+  unitLimitGround,
+  unitsGround,
+} from './grounds.ts';
 import type { Login, Place, Pool } from './holdings.ts';
 import type { Instance } from './instances.ts';
 import type { LogIn, Refusal } from './operations.ts';
-
-/** When a refusal cannot say when a unit is sure to come back, it advises this many seconds. */
-export const RETRY_AFTER_SECONDS = 10;
 
 /** Where a login counts and what it may take there. */
 export interface Capacity {
@@ -20,7 +27,7 @@ export interface Capacity {
   readonly unitsMax: number;
   readonly connectionsPerUnitMax: number;
   /** The key's fault, when the login counts on the default licence because of it (F-24). */
-  readonly fault: { readonly code: ProblemCode; readonly reason: string } | null;
+  readonly fault: CapacityFault | null;
 }
 
 /** Everything a verdict on one login needs. */
@@ -31,17 +38,6 @@ export interface Asker {
   readonly capacity: Capacity;
   readonly login: LogIn;
   readonly userId: string | undefined;
-}
-
-/** The parts of a refusal that its rule decides. */
-interface Ground {
-  readonly code: ProblemCode;
-  readonly rule: Rule;
-  readonly limit: number;
-  readonly inUse: number;
-  readonly requested: number;
-  readonly detail: string;
-  readonly retryAfterSeconds: number;
 }
 
 function refuse(asker: Asker, ground: Ground): Refusal {
@@ -63,21 +59,9 @@ export function refuseUnits(
   requested: number,
   transition: Count | null,
 ): Refusal {
-  const limit = asker.capacity.unitsMax;
-  const inUse = pool?.units ?? 0;
-  const free = Math.max(0, limit - inUse);
-  const detail = transition
-    ? `Connection ${transition.connections} of user "${asker.userId}" makes every connection cost a unit; ${requested} more are needed and ${free} of ${limit} are free. Close connections of this user, or free units.`
-    : `All units of the key are taken: ${inUse} of ${limit} are in use and ${requested} is needed. Try again when somebody has logged out, or install a larger key.`;
-  return refuse(asker, {
-    code: 'units-exhausted',
-    rule: transition ? 'transition' : 'enforced-units',
-    limit,
-    inUse,
-    requested,
-    detail,
-    retryAfterSeconds: retryAfter(asker, pool),
-  });
+  const asked = { limit: asker.capacity.unitsMax, inUse: pool?.units ?? 0, requested };
+  const connection = transition?.connections ?? null;
+  return refuse(asker, unitsGround(`${asker.userId}`, asked, connection, retryAfter(asker, pool)));
 }
 
 /** When the first unit of the pool is sure to come back by time, else a fixed advice. */
@@ -88,79 +72,26 @@ function retryAfter(asker: Asker, pool: Pool | undefined): number {
 }
 
 export function refuseUnitLimit(asker: Asker, limit: number, inUse: number, requested: number): Refusal {
-  return refuse(asker, {
-    code: 'unit-limit-reached',
-    rule: 'unit-limit',
-    limit,
-    inUse,
-    requested,
-    detail: `Instance "${asker.instance.name}" may consume ${limit} units of its key and consumes ${inUse}; ${requested} more would pass its unit limit. An operator can raise unitLimit.`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
+  return refuse(asker, unitLimitGround(asker.instance.name, { limit, inUse, requested }));
 }
 
 export function refuseConnectionLimit(asker: Asker, limit: number, inUse: number): Refusal {
-  return refuse(asker, {
-    code: 'connection-limit-reached',
-    rule: 'connection-limit',
-    limit,
-    inUse,
-    requested: 1,
-    detail: `User "${asker.userId}" has ${inUse} connections on "${asker.instance.name}", and its connection limit is ${limit}. Close one first.`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
+  return refuse(asker, connectionLimitGround(asker.instance.name, `${asker.userId}`, limit, inUse));
 }
 
-const FAULT_RULES: Partial<Record<ProblemCode, Rule>> = {
-  'key-expired': 'key-expiry',
-  'key-not-yet-valid': 'key-start',
-  'key-untrusted': 'key-trust',
-};
-
-export function refuseFault(asker: Asker, fault: NonNullable<Capacity['fault']>): Refusal {
-  return refuse(asker, {
-    code: fault.code,
-    rule: FAULT_RULES[fault.code] ?? 'default-licence',
-    limit: 1,
-    inUse: 1,
-    requested: 1,
-    detail: `Only one login is possible on "${asker.instance.name}" while its key cannot be used: ${fault.reason}`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
+export function refuseFault(asker: Asker, fault: CapacityFault): Refusal {
+  return refuse(asker, faultGround(asker.instance.name, fault));
 }
 
 export function refuseSilent(asker: Asker): Refusal {
-  return refuse(asker, {
-    code: 'instance-silent',
-    rule: 'instance-alive',
-    limit: 0,
-    inUse: 0,
-    requested: 1,
-    detail: `Instance "${asker.instance.name}" was silent for more than ${asker.instance.settings.graceSeconds} s, and what it held was taken back. Register it again.`,
-    retryAfterSeconds: 1,
-  });
+  const { name, settings } = asker.instance;
+  return refuse(asker, silentGround(name, settings.graceSeconds));
 }
 
 export function refuseEmergency(asker: Asker, holder: Login): Refusal {
-  return refuse(asker, {
-    code: 'emergency-taken',
-    rule: 'emergency',
-    limit: 1,
-    inUse: 1,
-    requested: 1,
-    detail: `The emergency login of "${asker.instance.name}" is in use by ${holder.id}. Release that one first.`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
+  return refuse(asker, emergencyGround(asker.instance.name, holder.id));
 }
 
 export function refuseParent(asker: Asker): Refusal {
-  return refuse(asker, {
-    code: 'parent-not-found',
-    rule: 'parent',
-    limit: 0,
-    inUse: 0,
-    requested: 1,
-    detail: `The parent login ${asker.login.parent} is neither in nor remembered on "${asker.instance.name}". Log the process in with an identity of its own.`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
+  return refuse(asker, parentGround(asker.instance.name, `${asker.login.parent}`));
 }

@@ -26,7 +26,9 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
   const key = operation.key ?? (policy.evaluation ? EVALUATION_KEY.id : null);
   const problem = refuseKey(draft, operation, key);
   if (problem) return problem;
-  const wanted = { key, product: operation.product, version: operation.version };
+  const { product, version } = operation;
+  const servers = operation.licenseServers?.toSorted() ?? [];
+  const wanted = { key, product, version, ...(servers.length === 0 ? {} : { licenseServers: servers }) };
   if (kind === 'retry' && sameRegistration(current!, wanted) && sameSettings(current!, operation.settings)) {
     return { is: 'instance', instance: current!, outcome: 'retry' };
   }
@@ -59,9 +61,14 @@ function nextIncarnation(current: Instance | undefined, held: number | null): nu
   return Math.max(known, held !== null && held <= known + INCARNATIONS_AHEAD_MAX ? held : 0) + 1;
 }
 
-function sameRegistration(current: Instance, wanted: Pick<Instance, 'key' | 'product' | 'version'>): boolean {
+type Stated = Pick<Instance, 'key' | 'product' | 'version' | 'licenseServers'>;
+
+function sameRegistration(current: Instance, wanted: Stated): boolean {
   return (
-    current.key === wanted.key && current.product === wanted.product && current.version === wanted.version
+    current.key === wanted.key &&
+    current.product === wanted.product &&
+    current.version === wanted.version &&
+    current.licenseServers?.join() === wanted.licenseServers?.join()
   );
 }
 

@@ -181,7 +181,12 @@ function usedAfter(logins: readonly Login[]): (readonly [string, number])[] {
   }
   const used = new Map<string, number>();
   for (const [user, connections] of left) {
-    const after = unitsOf({ connections, transitioned: user.transitioned && connections > 0 });
+    const remains = connections > 0;
+    const after = unitsOf({
+      connections,
+      transitioned: user.transitioned && remains,
+      apart: user.apart && remains,
+    });
     const units = used.get(user.pool.id) ?? user.pool.units;
     used.set(user.pool.id, units - (unitsOf(user) - after));
   }

@@ -7,12 +7,15 @@
  * last to the first.
  */
 
+import type { Count } from './counting.ts';
 import { DueQueue } from './due.ts';
 import type { ReleaseReason } from './events.ts';
-import { type Login, Place, Pool, type Touched, User } from './holdings.ts';
+import type { Excess } from './excesses.ts';
+import { type Lease, type Login, Place, Pool, type Touched, touch, User } from './holdings.ts';
 import { defaultPoolOf, type Instance } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
-import { enter, leave, raisePeaks, weigh } from './presence.ts';
+import { move, raisePeaks, weigh } from './presence.ts';
+import type { ReportedUser, ReportState } from './reports.ts';
 
 /** How long a released ID is remembered, in milliseconds (R-7). */
 export const RELEASED_KEPT_MS = 600_000;
@@ -95,7 +98,7 @@ export class Table {
   }
 
   /** Adds a login, and its connection when it is somebody's. */
-  addLogin(login: Login, userId: string | null, transitioned: boolean): void {
+  addLogin(login: Login, userId: string | null, standing: Standing): void {
     const { place } = login;
     place.logins.set(login.id, login);
     if (login.kind === 'emergency') place.emergency = login;
@@ -105,7 +108,7 @@ export class Table {
       place.logins.delete(login.id);
       if (place.emergency === login) place.emergency = null;
     });
-    if (userId !== null) this.connect(login, userId, transitioned);
+    if (userId !== null) this.connect(login, userId, standing);
   }
 
   /** Removes a login, remembering its ID and why it went (R-7). */
@@ -166,7 +169,7 @@ export class Table {
   /** An instance that is gone leaves nothing behind once its last ID is forgotten. */
   #discardPlace(instance: string): void {
     const place = this.places.get(instance);
-    if (!place || this.instances.has(instance) || place.logins.size > 0 || place.released.size > 0) return;
+    if (!place || this.instances.has(instance) || !place.isEmpty) return;
     const poolId = defaultPoolOf(instance);
     const pool = this.pools.get(poolId);
     this.places.delete(instance);
@@ -195,31 +198,12 @@ export class Table {
   }
 
   /** Gives a login's connection to a user ID. */
-  connect(login: Login, userId: string, transitioned: boolean): void {
-    const { pool, place } = login;
-    const known = pool.users.get(userId);
-    const user = known ?? new User(userId, pool);
-    if (!known) pool.users.set(userId, user);
-    const before = [user.transitioned, user.connectionsPeak] as const;
-    const peaks = [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] as const;
-    weigh(user, -1);
-    enter(user, place);
-    user.transitioned = transitioned;
-    weigh(user, 1);
-    pool.connections += 1;
-    raisePeaks(user);
-    login.user = user;
-    this.#touchUser(login, user);
+  connect(login: Login, userId: string, standing: Standing): void {
+    this.#touchLogin(login);
     this.#undo?.push(() => {
       login.user = null;
-      weigh(user, -1);
-      leave(user, place);
-      [user.transitioned, user.connectionsPeak] = before;
-      weigh(user, 1);
-      pool.connections -= 1;
-      [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] = peaks;
-      if (!known) pool.users.delete(userId);
     });
+    login.user = this.shift(login.pool, userId, login.place, 1, standing);
   }
 
   /**
@@ -228,37 +212,127 @@ export class Table {
    */
   disconnect(login: Login, keepName: boolean): void {
     const user = login.user!;
-    const { pool, place } = login;
-    const { transitioned, connectionsPeak } = user;
-    weigh(user, -1);
-    leave(user, place);
-    const gone = user.connections === 0;
-    if (gone) user.transitioned = false;
-    weigh(user, 1);
-    pool.connections -= 1;
-    if (gone) pool.users.delete(user.id);
-    if (!keepName) login.user = null;
-    this.#touchUser(login, user);
+    this.#touchLogin(login);
     this.#undo?.push(() => {
-      if (gone) pool.users.set(user.id, user);
-      weigh(user, -1);
-      enter(user, place);
-      user.transitioned = transitioned;
-      user.connectionsPeak = connectionsPeak;
-      weigh(user, 1);
-      pool.connections += 1;
       login.user = user;
+    });
+    this.shift(login.pool, user.id, login.place, -1, user);
+    if (!keepName) login.user = null;
+  }
+
+  /**
+   * Moves the connections of a user ID on an instance. Whoever has none left is gone, and his standing with him.
+   * @param difference - connections more or, below 0, fewer; 0 changes the standing alone.
+   * @param standing - what the user has become.
+   * @returns the user, who has left the pool when he has no connection any more.
+   */
+  shift(pool: Pool, userId: string, place: Place, difference: number, standing: Standing): User {
+    const known = pool.users.get(userId);
+    const user = known ?? new User(userId, pool);
+    const { transitioned, apart, connectionsPeak } = user;
+    const peaks = [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] as const;
+    weigh(user, -1);
+    move(user, place, difference);
+    const isThere = user.connections > 0;
+    user.transitioned = isThere && standing.transitioned;
+    user.apart = isThere && standing.apart;
+    weigh(user, 1);
+    if (isThere && !known) pool.users.set(userId, user);
+    if (!isThere && known) pool.users.delete(userId);
+    raisePeaks(user);
+    this.touched?.users.add(user);
+    this.touched?.pools.add(pool);
+    this.#undo?.push(() => {
+      if (known) pool.users.set(userId, user);
+      else pool.users.delete(userId);
+      weigh(user, -1);
+      move(user, place, -difference);
+      Object.assign(user, { transitioned, apart, connectionsPeak });
+      weigh(user, 1);
+      [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] = peaks;
+    });
+    return user;
+  }
+
+  /** Replaces what an instance has reported of a user ID, or removes it. What it weighs is `shift`'s part. */
+  setReported(place: Place, userId: string, reported: ReportedUser | null): void {
+    replace(place.reported, userId, reported, this.#undo);
+    if (this.touched) touch(this.touched.reported, place, userId);
+  }
+
+  /** Replaces how far the reports of an instance have come. */
+  setReport(place: Place, report: ReportState | null): void {
+    const before = place.report;
+    place.report = report;
+    this.touched?.reports.add(place);
+    this.#undo?.push(() => {
+      place.report = before;
     });
   }
 
-  /** Sets what of a user does not follow from his logins: the sticky transition and his peak. */
-  restoreUser(
-    state: Pick<User, 'transitioned' | 'connectionsPeak'> & { pool: string; userId: string },
-  ): void {
+  /** Replaces the episode of combined use over the limit; null ends it. */
+  setExcess(pool: Pool, excess: Excess | null): void {
+    const before = pool.excess;
+    pool.excess = excess;
+    this.#undo?.push(() => {
+      pool.excess = before;
+    });
+  }
+
+  /** Takes a lease that is new into the books; it has no units yet. */
+  addLease(lease: Lease): void {
+    lease.place.leases.set(lease.id, lease);
+    lease.pool.leases.add(lease);
+    this.touched?.leases.add(lease);
+    this.#undo?.push(() => {
+      lease.place.leases.delete(lease.id);
+      lease.pool.leases.delete(lease);
+    });
+  }
+
+  /** Takes a lease that has neither units nor allowances any more out of the books. */
+  removeLease(lease: Lease): void {
+    lease.place.leases.delete(lease.id);
+    lease.pool.leases.delete(lease);
+    this.touched?.leases.add(lease);
+    this.#undo?.push(() => {
+      lease.place.leases.set(lease.id, lease);
+      lease.pool.leases.add(lease);
+    });
+  }
+
+  /** Changes the units, the end or the sequence of a lease; its units are in use. */
+  setLease(lease: Lease, { units, endsAtMs, sequence }: Pick<Lease, 'units' | 'endsAtMs' | 'sequence'>): void {
+    const { pool, place } = lease;
+    const before = { units: lease.units, endsAtMs: lease.endsAtMs, sequence: lease.sequence };
+    const { unitsPeak } = pool;
+    pool.units += units - before.units;
+    place.units += units - before.units;
+    Object.assign(lease, { units, endsAtMs, sequence });
+    if (pool.units > pool.unitsPeak) pool.unitsPeak = pool.units;
+    this.touched?.leases.add(lease);
+    this.touched?.pools.add(pool);
+    this.#undo?.push(() => {
+      pool.units -= units - before.units;
+      place.units -= units - before.units;
+      pool.unitsPeak = unitsPeak;
+      Object.assign(lease, before);
+    });
+  }
+
+  /** Replaces an allowance of a lease, or removes its entry. The connections it stands for are `shift`'s part. */
+  setAllowance(lease: Lease, userId: string, allowance: number | null): void {
+    replace(lease.allowances, userId, allowance, this.#undo);
+    if (this.touched) touch(this.touched.allowances, lease, userId);
+  }
+
+  /** Sets what of a user does not follow from his connections: his standing and his peak. */
+  restoreUser(state: Standing & Pick<User, 'connectionsPeak'> & { pool: string; userId: string }): void {
     const user = this.pools.get(state.pool)?.users.get(state.userId);
-    if (!user) throw new DivergenceError(`user ${state.userId} of pool ${state.pool} has no login`);
+    if (!user) throw new DivergenceError(`user ${state.userId} of pool ${state.pool} has no connection`);
     weigh(user, -1);
     user.transitioned = state.transitioned;
+    user.apart = state.apart;
     user.connectionsPeak = state.connectionsPeak;
     weigh(user, 1);
   }
@@ -268,13 +342,16 @@ export class Table {
     return pool.users.get(userId) ?? new User(userId, pool);
   }
 
-  #touchUser(login: Login, user: User): void {
-    if (!this.touched) return;
-    this.touched.logins.add(login);
-    this.touched.users.add(user);
-    this.touched.pools.add(user.pool);
+  #touchLogin(login: Login): void {
+    this.touched?.logins.add(login);
   }
 }
+
+/** What of a user's cost does not follow from the number of his connections. */
+export type Standing = Pick<Count, 'transitioned' | 'apart'>;
+
+/** The standing of whoever costs one unit. */
+export const ORDINARY: Standing = { transitioned: false, apart: false };
 
 function replace<Value>(
   map: Map<string, Value>,

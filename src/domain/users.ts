@@ -126,6 +126,14 @@ function illegal(detail: string): Identity {
   return { is: 'illegal', detail };
 }
 
+/**
+ * Whether a text may be a licence user ID: it must come back from storage as it went in. NUL has no place in
+ * its text, and half a character would make two users one.
+ */
+export function isText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
+}
+
 /** How a process that has not identified itself yet is slowed down (F-44). */
 export interface Throttle {
   readonly profile: ThrottleProfile;

@@ -18,7 +18,7 @@ export const TAGS = [
   { name: 'keys', description: 'Licence keys: inspect, install, change, remove.' },
   { name: 'usage', description: 'Who uses what.' },
   { name: 'journal', description: 'Every decision and change, in order.' },
-  { name: 'servers', description: 'Replicas and who leads.' },
+  { name: 'servers', description: 'Licence servers and who is active; replicas and who leads.' },
   { name: 'tokens', description: 'Access tokens.' },
   { name: 'operations', description: 'Probes, metrics and the catalogue of problems.' },
 ] as const;

@@ -8,6 +8,7 @@ import { defaultPoolOf, type Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
 import type { JournalEntry } from '../service/journal.ts';
 import { instantOf } from './answers.ts';
+import { DistributedMembers, distributedMembers } from './distributedviews.ts';
 import { showTerms, withoutEmpty } from './keyviews.ts';
 import { Instant } from './schemas.ts';
 import { showSettings } from './settings.ts';
@@ -30,6 +31,12 @@ const TYPES: Readonly<Record<JournalEvent['type'], true>> = {
   'key-installed': true,
   'key-changed': true,
   'key-removed': true,
+  reported: true,
+  unreported: true,
+  excess: true,
+  leased: true,
+  'lease-ended': true,
+  joined: true,
 };
 
 /** The type of an event. */
@@ -92,9 +99,10 @@ export const Event = Type.Object({
   requested: OptionalCount('How much was asked for.'),
   count: OptionalCount('How many logins were refused alike in one batch.'),
   samples: Type.Optional(Type.Array(Sample, { description: 'Up to eight of the refused logins.' })),
+  ...DistributedMembers,
   record: Type.Optional(
     Type.Record(Type.String(), Type.Unknown(), {
-      description: 'The whole record of the instance or key as it was from then on.',
+      description: 'The whole record of the instance, key or episode over the limit as it was from then on.',
     }),
   ),
 });
@@ -144,6 +152,18 @@ function membersOf(event: JournalEvent, actors: readonly string[]): Partial<Even
       return { key: event.key.id, record: keyRecord(event.key) };
     case 'key-removed':
       return { key: event.key };
+    case 'excess':
+      return { ...poolMembers(event.excess.pool), ...distributedMembers(event) };
+    case 'reported':
+    case 'unreported':
+    case 'leased':
+    case 'lease-ended':
+    case 'joined':
+      return {
+        ...poolMembers(event.pool),
+        ...distributedMembers(event),
+        ...('reason' in event ? { reason: event.reason } : {}),
+      };
     default:
       return loginMembers(event);
   }
@@ -204,6 +224,7 @@ function instanceRecord(instance: Instance): Record<string, unknown> {
   return {
     name,
     ...withoutEmpty({ key, registrationId, product, version }),
+    ...(instance.licenseServers === undefined ? {} : { licenseServers: [...instance.licenseServers] }),
     incarnation,
     state,
     settings: showSettings(settings),

@@ -1,12 +1,13 @@
 /**
- * Writes `openapi.yaml` out of the routes and `docs/problems.md` out of the catalogue, or with `--check` says
- * whether they are stale.
+ * Writes `openapi.yaml` out of the routes, the types of the SDK out of that, and `docs/problems.md` out of the
+ * catalogue, or with `--check` says whether they are stale.
  */
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { buildApp } from './app.ts';
+import { CLIENT_TYPES_FILE, describeClientTypes } from './client-types.ts';
 import { describeProblems } from './problem-advice.ts';
 import { listRoutes, type Services } from './routes.ts';
 
@@ -51,8 +52,10 @@ export async function describeApi(): Promise<string> {
 
 /** @returns the exit code. */
 async function main(isCheck: boolean): Promise<number> {
+  const description = await describeApi();
   const pages: [file: string, fresh: string][] = [
-    [OPENAPI_FILE, await describeApi()],
+    [OPENAPI_FILE, description],
+    [CLIENT_TYPES_FILE, describeClientTypes(parse(description))],
     [PROBLEMS_FILE, describeProblems()],
   ];
   let exitCode = 0;

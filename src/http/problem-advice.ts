@@ -23,6 +23,8 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'instance-not-found': 'Register the instance with `PUT /v1/instances/{name}` first.',
   'login-not-found': 'The login never was, or ended more than ten minutes ago.',
   'decision-not-found': 'Check the ID; decisions are kept as long as the journal keeps their row.',
+  'license-server-not-found':
+    'Add it with `PUT /v1/license-servers/{name}` first, or correct the name; an administrator may have removed it.',
   'token-not-found': 'List the tokens with `GET /v1/tokens`; yours may not reach this one.',
   'precondition-required':
     'Read the resource and send its `ETag` as `If-Match`, so that nobody is overwritten.',
@@ -41,6 +43,10 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'emergency-taken': 'One emergency login at a time: end the one that is in use.',
   'instance-silent': 'Register the instance again; what it held was taken back.',
   'parent-not-found': 'Log in the parent first, or leave `parent` out.',
+  'over-limit':
+    'An instance that decides for itself refuses new users until combined use is below the limit again; nobody who is in is stopped. Log somebody out on any instance, or install a larger key.',
+  'server-unreachable':
+    'An instance that decides for itself has been without the server longer than its setting allows, and lets in only users it knows. Restore the connection.',
   'id-reused': 'Make a new ID for every new login; the same ID is only for repeating the same request.',
   'login-released': 'Make a new ID and log in again.',
   'login-ambiguous': 'Name the instance as well.',
@@ -53,6 +59,9 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'key-not-shareable': 'Register the instance with a key of its own, or install one that may be shared.',
   'key-generation-mismatch': 'Use a key that was issued for the version of the instance.',
   'key-unusable': '`detail` says why the key cannot be used; inspect it with `POST /v1/keys/inspect`.',
+  'license-server-address-taken':
+    'Give it another port, or remove the entry that has this one; `heldBy` names it.',
+  'license-server-limit-reached': 'Remove entries that are not used any more; more than three are excessive.',
   'key-in-use': 'Give the instances that use it another key first.',
   'key-unverified':
     'Install a signed key. Where the configuration allows unsigned ones (`LICTOR_ALLOW_UNVERIFIED_KEYS`), send its terms beside the file, as `stated`: at least `units`, `licenseType` and `server`.',
@@ -93,7 +102,11 @@ const MEMBERS: readonly (readonly [name: string, where: string, words: string])[
   ['reason', '`login-released`', 'Why the login ended.'],
   ['releasedAt', '`login-released`', 'When it ended, where that is known.'],
   ['lost', '`login-lost`, `instance-silent`', 'Why it is no longer held.'],
-  ['heldBy', '`key-not-shareable`', 'The instance that has the key.'],
+  [
+    'heldBy',
+    '`key-not-shareable`, `license-server-address-taken`',
+    'The instance that has the key, or the licence server that has the place.',
+  ],
   ['incarnation', '`incarnation-old`', 'The incarnation that is registered now.'],
 ];
 

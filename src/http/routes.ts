@@ -7,8 +7,10 @@ import type { Heartbeats } from '../service/heartbeats.ts';
 import type { Instances } from '../service/instances.ts';
 import type { Journal } from '../service/journal.ts';
 import type { Keys } from '../service/keys.ts';
+import type { LicenseServers } from '../service/licenseservers.ts';
 import type { Logins } from '../service/logins.ts';
 import type { Releases } from '../service/releases.ts';
+import type { Summary } from '../service/summary.ts';
 import type { Tokens } from '../service/tokens.ts';
 import type { Usage } from '../service/usage.ts';
 import type { Telemetry } from '../telemetry.ts';
@@ -19,10 +21,12 @@ import { heartbeatRoutes } from './routes/heartbeats.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { journalRoutes } from './routes/journal.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { licenseServerRoutes } from './routes/license-servers.ts';
 import { loginRoutes } from './routes/logins.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { problemRoutes } from './routes/problems.ts';
 import { releaseRoutes } from './routes/releases.ts';
+import { summaryRoutes } from './routes/summary.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 
@@ -34,7 +38,9 @@ export interface Services {
   readonly instances: Instances;
   readonly keys: Keys;
   readonly usage: Usage;
+  readonly summary: Summary;
   readonly journal: Journal;
+  readonly licenseServers: LicenseServers;
   readonly tokens: Tokens;
   readonly health: Health;
   readonly telemetry: Pick<Telemetry, 'prometheusText'>;
@@ -56,7 +62,9 @@ export function listRoutes(services: Services): RoutePlugin[] {
     instanceRoutes(services),
     keyRoutes(services),
     usageRoutes(services),
+    summaryRoutes(services),
     journalRoutes(services),
+    licenseServerRoutes(services),
     tokenRoutes(services),
     healthRoutes(services),
     metricsRoutes({ telemetry: services.telemetry, isPublic: services.metricsPublic }),

@@ -170,13 +170,14 @@ export function changesOf(table: Table, touched: Touched, foldVersion: number): 
     if (!user) changes.usersGone.push({ pool, userId: touchedUser.id });
     // A user who went and came back is two objects; the present one is among the touched as well.
     else if (user === touchedUser) {
-      const { connections, transitioned, connectionsPeak } = user;
+      const { connections, transitioned, apart, connectionsPeak } = user;
       changes.users.push({
         pool,
         userId: user.id,
         connections,
         units: unitsOf(user),
         transitioned,
+        apart,
         connectionsPeak,
       });
     }

@@ -6,7 +6,18 @@ import type { JournalEvent } from '../domain/events.ts';
 
 /** The user IDs that an event names. Releases name the login only. */
 export function usersOf(event: JournalEvent): string[] {
-  if (event.type === 'refused') return event.samples.flatMap(({ user }) => user ?? []);
+  switch (event.type) {
+    case 'refused':
+      return event.samples.flatMap(({ user }) => user ?? []);
+    case 'reported':
+      return event.rows.map(([user]) => user);
+    case 'excess':
+      return event.excess.users.map(({ user }) => user);
+    case 'leased':
+      return [...(event.allowances?.map(([user]) => user) ?? []), ...(event.dropped ?? [])];
+    case 'joined':
+      return event.users.map(([user]) => user);
+  }
   return 'user' in event && event.user !== undefined ? [event.user] : [];
 }
 
@@ -38,7 +49,14 @@ export function keyOfEvent(event: JournalEvent, keyOf: (instance: string) => str
     case 'granted':
     case 'identified':
     case 'refused':
+    case 'reported':
+    case 'unreported':
+    case 'leased':
+    case 'lease-ended':
+    case 'joined':
       return event.pool;
+    case 'excess':
+      return event.excess.pool;
     case 'ended':
       return event.pool ?? (event.instance === undefined ? null : keyOf(event.instance));
     case 'released':
@@ -52,6 +70,7 @@ export function keyOfEvent(event: JournalEvent, keyOf: (instance: string) => str
 
 /** Who did what an event says. */
 export function actorsOf(event: JournalEvent, actors: readonly string[]): string[] {
+  if (event.type === 'excess' || event.type === 'joined') return [];
   const indexes = event.type === 'refused' ? event.samples.map(({ by }) => by) : [event.by];
   return indexes.flatMap((index) => actors[index] ?? []);
 }

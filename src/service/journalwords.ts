@@ -13,6 +13,7 @@ import type {
   Rule,
 } from '../domain/events.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
+import { distributedWords } from './distributedwords.ts';
 
 const REASONS: Readonly<Record<ReleaseReason, string>> = {
   logout: 'it logged out',
@@ -23,6 +24,8 @@ const REASONS: Readonly<Record<ReleaseReason, string>> = {
   restarted: 'the instance was started again',
   deregistered: 'the instance was deregistered',
   silent: 'the instance was silent too long',
+  closed: 'the instance was closed in good order',
+  moved: 'the instance took another key, or the key another enforcement',
 };
 
 const RULES: Readonly<Record<Rule, string>> = {
@@ -37,6 +40,8 @@ const RULES: Readonly<Record<Rule, string>> = {
   emergency: 'the emergency login of the instance was in use',
   'instance-alive': 'the instance had been silent too long and had not registered again',
   parent: 'the parent login was not known',
+  'over-limit': 'the instances together were over the limit, and the user was new',
+  offline: 'the instance had been without the server for too long, and the user was new',
 };
 
 /**
@@ -72,9 +77,16 @@ export function eventWords(event: JournalEvent): string {
     case 'key-installed':
       return `Key ${event.key.id} was installed: ${event.key.unitsAuthorised} units authorised, ${event.key.unitsEnforced} enforced, ${event.key.trust}.`;
     case 'key-changed':
-      return `Key ${event.key.id} was changed: a unit bears ${event.key.connectionsPerUnitMax} connections of a user.`;
+      return `Key ${event.key.id} was changed: a unit bears ${event.key.connectionsPerUnitMax} connections of a user, and its enforcement is ${event.key.enforcement}.`;
     case 'key-removed':
       return `Key ${event.key} was removed.`;
+    case 'reported':
+    case 'unreported':
+    case 'excess':
+    case 'leased':
+    case 'lease-ended':
+    case 'joined':
+      return distributedWords(event, 'reason' in event ? REASONS[event.reason] : '');
   }
 }
 

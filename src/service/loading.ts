@@ -4,7 +4,7 @@
 
 import type { ReleaseReason } from '../domain/events.ts';
 import { Login, type Moment, type Phase } from '../domain/holdings.ts';
-import { DivergenceError, Table } from '../domain/table.ts';
+import { DivergenceError, ORDINARY, Table } from '../domain/table.ts';
 import type { LoginKind } from '../domain/users.ts';
 import type { LoginRecord, PoolRecord, UserRecord } from '../storage/folds.ts';
 import type { SnapshotReader } from '../storage/snapshots.ts';
@@ -48,7 +48,7 @@ export class TableBuilder implements SnapshotReader {
     login.transitioned = record.transitioned;
     login.print = record.print;
     if (record.releasedAtMs === 0) {
-      table.addLogin(login, record.userId, false);
+      table.addLogin(login, record.userId, ORDINARY);
     } else {
       if (record.userId !== null) login.user = table.rememberedUser(login.pool, record.userId);
       table.remember(login, record.releasedAtMs, record.reason as ReleaseReason);

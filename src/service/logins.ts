@@ -12,7 +12,7 @@ import type { Instance } from '../domain/instances.ts';
 import { viewLogin } from '../domain/logins.ts';
 import type { Answer, LogIn, LoginView } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
-import type { LoginKind } from '../domain/users.ts';
+import { isText, type LoginKind } from '../domain/users.ts';
 import { type LoginFilter, listLogins } from '../storage/logins.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import type { Lane } from './lane.ts';
@@ -213,12 +213,9 @@ export class Logins {
   }
 }
 
-/**
- * What becomes a licence user ID must come back from Postgres as it went in: NUL has no place in its text, and
- * half a character would make two users one.
- */
+/** @throws LicenseError `user-id-illegal`. */
 function mustBeText(texts: readonly (string | undefined)[]): void {
-  if (texts.every((text) => text === undefined || (text.isWellFormed() && !text.includes('\0')))) return;
+  if (texts.every((text) => text === undefined || isText(text))) return;
   throw new LicenseError(
     'user-id-illegal',
     'What names the user holds a NUL character or half a surrogate pair. Send whole Unicode characters.',

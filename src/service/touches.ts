@@ -39,7 +39,7 @@ export class TouchLog {
    * @returns where the table notes its changes from now on.
    */
   close(version: number): Touched {
-    if (!isEmpty(this.#current)) {
+    if (!this.#current.isEmpty) {
       this.#segments.push({ throughVersion: version, touched: this.#current });
       this.#current = new Touched();
     }
@@ -67,15 +67,7 @@ export class TouchLog {
   collect(): Touched {
     if (this.#segments.length === 1) return this.#segments[0]!.touched;
     const all = new Touched();
-    for (const { touched } of this.#segments) {
-      for (const login of touched.logins) all.logins.add(login);
-      for (const user of touched.users) all.users.add(user);
-      for (const pool of touched.pools) all.pools.add(pool);
-    }
+    for (const { touched } of this.#segments) all.add(touched);
     return all;
   }
-}
-
-function isEmpty(touched: Touched): boolean {
-  return touched.logins.size === 0 && touched.users.size === 0 && touched.pools.size === 0;
 }

@@ -3,6 +3,7 @@
  */
 
 import { type Principal, permits } from '../domain/access.ts';
+import { placesOf } from '../domain/clients.ts';
 import { unitsOf } from '../domain/counting.ts';
 import { LicenseError } from '../domain/errors.ts';
 import type { Phase, Place, Pool, User } from '../domain/holdings.ts';
@@ -190,21 +191,18 @@ function* shownIds(pool: Pool, shows: UsersShown, after: string | null): Generat
   }
 }
 
-function placesOf({ home, elsewhere }: User): Place[] {
-  return [...(home ? [home] : []), ...(elsewhere?.keys() ?? [])];
-}
-
-/** The unit of a user who has not transitioned is accounted for on the first of his instances, by name. */
+/** The unit of a user whose connections are counted together is accounted for on the first of his instances, by name. */
 function usageOf(user: User, shows: UsersShown): UserUsage {
   const { id, pool, connections, connectionsPeak, transitioned } = user;
+  const isEachCounted = transitioned || user.apart;
   const places = placesOf(user).sort((left, right) => byCodeUnits(left.instance, right.instance));
   const rows = places.map((place, index) => {
     const here = user.connectionsAt(place);
-    const isShared = !transitioned && index > 0;
+    const isShared = !isEachCounted && index > 0;
     const alone = isShared ? 0 : 1;
     return {
       place,
-      row: { instance: place.instance, connections: here, units: transitioned ? here : alone, isShared },
+      row: { instance: place.instance, connections: here, units: isEachCounted ? here : alone, isShared },
     };
   });
   return {
@@ -219,8 +217,12 @@ function usageOf(user: User, shows: UsersShown): UserUsage {
   };
 }
 
-/** @returns the IDs of the pools there are, in order: all keys, and default licences that are in use. */
-function poolIds(table: Table, key: string | undefined): string[] {
+/**
+ * @param key - only this key; undefined for all.
+ * @returns the IDs of the pools there are, in order: all keys, and default licences that are in use.
+ * @throws LicenseError `key-not-found`.
+ */
+export function poolIds(table: Table, key: string | undefined): string[] {
   if (key !== undefined) {
     if (table.keys.has(key) || table.pools.has(key)) return [key];
     throw new LicenseError('key-not-found', keyNotFound(key).detail);
@@ -231,18 +233,18 @@ function poolIds(table: Table, key: string | undefined): string[] {
 }
 
 /** @returns the key of a pool; null for the default licence of an instance. */
-function keyOfPool(id: string): string | null {
+export function keyOfPool(id: string): string | null {
   return instanceOfPool(id) === null ? id : null;
 }
 
 /** @returns the instance whose default licence a pool is; null for a key's. No key's ID has a colon. */
-function instanceOfPool(id: string): string | null {
+export function instanceOfPool(id: string): string | null {
   const prefix = defaultPoolOf('');
   return id.startsWith(prefix) ? id.slice(prefix.length) : null;
 }
 
 /** Totals of a key name nobody, so that the token of an instance may see those of the key it is registered with. */
-function mayCount(principal: Principal, table: Table, id: string): boolean {
+export function mayCount(principal: Principal, table: Table, id: string): boolean {
   const instance = instanceOfPool(id);
   if (instance !== null) return permits(principal, 'usage.read', { instance, keyId: null });
   const own = principal.instance;
@@ -252,16 +254,14 @@ function mayCount(principal: Principal, table: Table, id: string): boolean {
 
 function countsOf(table: Table, id: string, logins: LoginsByPhase): PoolCounts {
   const pool = table.pools.get(id);
-  const key = table.keys.get(id);
   const instance = instanceOfPool(id);
-  // Without a usable key there is one unit; a key that was removed enforces nothing any more.
-  const unitsEnforced = key?.unitsEnforced ?? (instance === null ? 0 : 1);
+  const { unitsAuthorised, unitsEnforced } = limitsOf(table, id);
   const unitsInUse = pool?.units ?? 0;
   return {
     pool: id,
     key: keyOfPool(id),
     instance,
-    unitsAuthorised: key?.unitsAuthorised ?? unitsEnforced,
+    unitsAuthorised,
     unitsEnforced,
     unitsInUse,
     unitsFree: Math.max(0, unitsEnforced - unitsInUse),
@@ -272,6 +272,13 @@ function countsOf(table: Table, id: string, logins: LoginsByPhase): PoolCounts {
     connectionsPeak: pool?.connectionsPeak ?? 0,
     logins,
   };
+}
+
+/** @returns the units of a pool: without a usable key there is one; a key that was removed enforces none. */
+export function limitsOf(table: Table, id: string): Pick<PoolCounts, 'unitsAuthorised' | 'unitsEnforced'> {
+  const key = table.keys.get(id);
+  const unitsEnforced = key?.unitsEnforced ?? (instanceOfPool(id) === null ? 0 : 1);
+  return { unitsAuthorised: key?.unitsAuthorised ?? unitsEnforced, unitsEnforced };
 }
 
 /** One walk over all logins, which is milliseconds for a hundred thousand of them. */

@@ -337,3 +337,10 @@ export function isPoison(error: unknown): boolean {
   const code = codeOf(error);
   return code.startsWith('22') || code.startsWith('23') || code.startsWith('54');
 }
+
+/** Whether a row was refused because another one has its values already, by the name of the constraint. */
+export function violatesUnique(error: unknown, constraint: string): boolean {
+  return (
+    error instanceof postgres.PostgresError && error.code === '23505' && error.constraint_name === constraint
+  );
+}

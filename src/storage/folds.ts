@@ -24,6 +24,7 @@ export interface UserRecord {
   readonly connections: number;
   readonly units: number;
   readonly transitioned: boolean;
+  readonly apart: boolean;
   readonly connectionsPeak: number;
 }
 
@@ -150,14 +151,14 @@ async function writeUsers(tx: TransactionSql, shard: number, users: readonly Use
   const lines = users.map(
     (user) =>
       `${shard}\t${copyText(user.pool)}\t${copyText(user.userId)}\t${user.connections}\t${user.units}\t` +
-      `${copyText(user.transitioned)}\t${user.connectionsPeak}\n`,
+      `${copyText(user.transitioned)}\t${user.connectionsPeak}\t${copyText(user.apart)}\n`,
   );
   await copyInto(tx, tx`copy fold_users from stdin`, lines);
   await tx`
     insert into license_users select * from fold_users
     on conflict (shard, pool, user_id) do update
     set connections = excluded.connections, units = excluded.units, transitioned = excluded.transitioned,
-      connections_peak = excluded.connections_peak`;
+      apart = excluded.apart, connections_peak = excluded.connections_peak`;
 }
 
 async function deleteUsers(tx: TransactionSql, shard: number, gone: FoldChanges['usersGone']): Promise<void> {

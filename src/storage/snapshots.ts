@@ -48,8 +48,8 @@ export async function readSnapshot(sql: Sql, shard: number, reader: SnapshotRead
 
 async function readUsers(tx: TransactionSql, shard: number, reader: SnapshotReader): Promise<void> {
   const stream = await tx`
-    copy (select pool, user_id, connections, units, transitioned, connections_peak from license_users
-      where shard = ${tx.unsafe(String(shard))} and (transitioned or connections_peak <> connections))
+    copy (select pool, user_id, connections, units, transitioned, connections_peak, apart from license_users
+      where shard = ${tx.unsafe(String(shard))} and (transitioned or apart or connections_peak <> connections))
     to stdout`.readable();
   await eachCopyRow(stream, (columns) => {
     reader.user({
@@ -59,6 +59,7 @@ async function readUsers(tx: TransactionSql, shard: number, reader: SnapshotRead
       units: Number(columns[3]),
       transitioned: columns[4] === 't',
       connectionsPeak: Number(columns[5]),
+      apart: columns[6] === 't',
     });
   });
 }

@@ -81,7 +81,7 @@ describe('what a user costs', () => {
     const count = Object.freeze(connected(25));
     withConnection(count, 25);
     withoutConnection(count);
-    expect(count).toEqual({ connections: 25, transitioned: false });
-    expect(NOBODY).toEqual({ connections: 0, transitioned: false });
+    expect(count).toEqual({ connections: 25, transitioned: false, apart: false });
+    expect(NOBODY).toEqual({ connections: 0, transitioned: false, apart: false });
   });
 });

@@ -1,6 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { Login, Touched } from '../../src/domain/holdings.ts';
-import { RELEASED_KEPT_MAX, RELEASED_KEPT_MS, Table } from '../../src/domain/table.ts';
+import {
+  ORDINARY,
+  RELEASED_KEPT_MAX,
+  RELEASED_KEPT_MS,
+  type Standing,
+  Table,
+} from '../../src/domain/table.ts';
 import {
   makeInstance,
   makeKey,
@@ -13,6 +19,7 @@ import {
 import { snapshotOf } from '../support/snapshot.ts';
 
 const TWO = [{ name: 'a' }, { name: 'b' }];
+const TRANSITIONED: Standing = { transitioned: true, apart: false };
 
 /** Adds a login of a user to a bare table. */
 function add(
@@ -23,7 +30,7 @@ function add(
   const { instance = 'a', user = 'alice', endsAtMs = 0 } = fields;
   const login = new Login(id, table.place(instance), table.pool('key-1'));
   login.endsAtMs = endsAtMs;
-  table.addLogin(login, user, false);
+  table.addLogin(login, user, ORDINARY);
   return login;
 }
 
@@ -45,13 +52,13 @@ describe('taking changes back', () => {
     'an emergency login': (table) => {
       const login = new Login('new', table.place('a'), table.pool('key-1'));
       login.kind = 'emergency';
-      table.addLogin(login, null, false);
+      table.addLogin(login, null, ORDINARY);
       table.removeLogin(login, START_MS, 'logout');
     },
     'a user who came again': (table) => add(table, 'new', { instance: 'b' }),
     'a transition': (table) => {
       const login = new Login('new', table.place('b'), table.pool('key-1'));
-      table.addLogin(login, 'alice', true);
+      table.addLogin(login, 'alice', TRANSITIONED);
     },
     'a login that went': (table, login) => table.removeLogin(login, START_MS, 'logout'),
     'a user who went and came back': (table, login) => {
@@ -63,7 +70,7 @@ describe('taking changes back', () => {
     },
     'a user who became another': (table, login) => {
       table.disconnect(login, false);
-      table.connect(login, 'bob', true);
+      table.connect(login, 'bob', TRANSITIONED);
     },
     'a field of a login': (table, login) => {
       table.setLogin(login, 'phase', 'grace');

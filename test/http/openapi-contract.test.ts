@@ -79,7 +79,7 @@ describe('a life in the API', () => {
     const operations = [{ do: 'login', login: { instance: 'app-a', user: 'carol' } }];
     await send(200, 'POST /v1/logins/batch', { body: { operations } });
 
-    for (const what of ['counts', 'instances', `users?key=${file.id}`])
+    for (const what of ['counts', 'instances', `users?key=${file.id}`, 'summary', 'servers'])
       await send(200, `GET /v1/usage/${what}`);
     await send(200, 'GET /v1/journal?limit=500');
     await send(200, `GET /v1/journal/${read.decision}`);
@@ -92,6 +92,13 @@ describe('a life in the API', () => {
     const token = (await send(201, 'POST /v1/tokens', { body: { name: 'ops', role: 'operator' } })).json();
     await send(200, 'GET /v1/tokens');
     await send(204, `DELETE /v1/tokens/${token.id}`);
+    const server = '/v1/license-servers/PRIMARY';
+    await send(201, `PUT ${server}`, { body: { address: '192.0.2.1' } });
+    await send(200, `PUT ${server}`, { body: { address: '192.0.2.1', port: 4002 } });
+    await send(200, `POST ${server}/beat`, { body: { holder: 'udp-1' } });
+    await send(200, 'GET /v1/license-servers');
+    await send(200, `GET ${server}`);
+    await send(204, `DELETE ${server}`);
     await send(200, 'GET /problems');
     await send(200, 'GET /problems/units-exhausted');
     await send(200, 'GET /livez');

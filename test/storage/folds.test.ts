@@ -59,6 +59,7 @@ const user = (fields: Partial<UserRecord> = {}): UserRecord => ({
   connections: 1,
   units: 1,
   transitioned: false,
+  apart: false,
   connectionsPeak: 1,
   ...fields,
 });

@@ -15,8 +15,10 @@ import { Journal } from '../../src/service/journal.ts';
 import { Keys } from '../../src/service/keys.ts';
 import { Lane } from '../../src/service/lane.ts';
 import { LaneStorage } from '../../src/service/lanestorage.ts';
+import { LicenseServers } from '../../src/service/licenseservers.ts';
 import { Logins } from '../../src/service/logins.ts';
 import { Releases } from '../../src/service/releases.ts';
+import { Summary } from '../../src/service/summary.ts';
 import { createTokens, type Tokens } from '../../src/service/tokens.ts';
 import { Usage } from '../../src/service/usage.ts';
 import { checkDurability, connectDatabase, connectLaneDatabase } from '../../src/storage/database.ts';
@@ -33,6 +35,7 @@ export interface AppFields {
   readonly allowUnverified?: boolean;
   readonly revoked?: ReadonlySet<string>;
   readonly graceSeconds?: number;
+  readonly licenseServerLeaseMs?: number;
   /** How many rows one page of the journal may look at. */
   readonly journalRowsScannedMax?: number;
 }
@@ -111,6 +114,7 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
   const heartbeats = new Heartbeats({ lane, coordinator, clock });
   const shared = { lane, sql, clock, heartbeats, revoked };
   const { allowUnverified = false, graceSeconds = 60, journalRowsScannedMax } = fields;
+  const { licenseServerLeaseMs = 10_000 } = fields;
   const app = buildTestApp({
     tokens,
     options: { bodyBytesMax: 1_048_576 },
@@ -122,11 +126,13 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
       instances: new Instances({ ...shared, graceSeconds }),
       keys: new Keys({ ...shared, trusted: TRUSTED, allowUnverified, timeZone: 'UTC' }),
       usage: new Usage(shared),
+      summary: new Summary(shared),
       journal: new Journal({
         ...shared,
         shard: SHARD,
         ...(journalRowsScannedMax === undefined ? {} : { rowsScannedMax: journalRowsScannedMax }),
       }),
+      licenseServers: new LicenseServers({ ...shared, leaseMs: licenseServerLeaseMs, logger }),
       tokens,
       health: () => {
         throw new Error('the health is not part of this application');

@@ -113,6 +113,7 @@ export function makeRegister(fields: Partial<Omit<Register, 'op'>> = {}): Regist
     registrationId: null,
     product: null,
     version: null,
+    licenseServers: null,
     settings: {},
     actor: 'tester',
     ...fields,

@@ -36,6 +36,15 @@ const INCARNATION_MAX = 2_000_000_000;
 
 const Text = (description: string) => Type.String({ minLength: 1, maxLength: TEXT_LENGTH_MAX, description });
 
+/** The most licence servers that an instance may state; more than three are excessive (F-12). */
+const LICENSE_SERVERS_MAX = 8;
+
+const LicenseServer = Type.String({
+  pattern: '^(\\[[0-9A-Fa-f:.]{2,45}\\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?):[1-9][0-9]{3,4}$',
+  maxLength: 260,
+  description: 'A host name or an address, a colon and the port; an IPv6 address stands in brackets.',
+});
+
 const NameParams = Type.Object({
   name: Type.String({
     pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
@@ -68,6 +77,14 @@ const Registration = Type.Object(
     ),
     product: Type.Optional(Text('What it runs.')),
     version: Type.Optional(Text('Its version, which the key must fit.')),
+    licenseServers: Type.Optional(
+      Type.Array(LicenseServer, {
+        maxItems: LICENSE_SERVERS_MAX,
+        uniqueItems: true,
+        description:
+          'Every licence server that the instance is configured with, in any order. All instances that share a key must be configured with the same.',
+      }),
+    ),
     settings: Type.Optional(SettingsChange),
   },
   { additionalProperties: false },
@@ -81,6 +98,9 @@ const Instance = Type.Object({
   registrationId: Type.Optional(Type.String()),
   product: Type.Optional(Type.String()),
   version: Type.Optional(Type.String()),
+  licenseServers: Type.Optional(
+    Type.Array(Type.String(), { description: 'The licence servers it is configured with.' }),
+  ),
   state: Type.Enum(['active', 'silent'], {
     type: 'string',
     description:
@@ -135,6 +155,7 @@ function showInstance({ instance, licence }: InstanceInState): Static<typeof Ins
   return {
     name,
     ...withoutEmpty({ key, registrationId, product, version }),
+    ...(instance.licenseServers === undefined ? {} : { licenseServers: [...instance.licenseServers] }),
     licence: {
       status: licence.status,
       ...(licence.code === null ? {} : { code: licence.code }),
@@ -224,7 +245,7 @@ function registerRoute(app: App, services: Using): void {
     },
     async (request, reply) => {
       const { name } = request.params;
-      const { key, incarnation, registrationId, product, version, settings } = request.body;
+      const { key, incarnation, registrationId, product, version, licenseServers, settings } = request.body;
       await requireRegistration(request, services, name, request.body);
       const answer = await services.instances.register({
         name,
@@ -233,6 +254,7 @@ function registerRoute(app: App, services: Using): void {
         registrationId: registrationId ?? null,
         product: product ?? null,
         version: version ?? null,
+        licenseServers: licenseServers?.map((server) => server.toLowerCase()).sort() ?? null,
         settings: settings === undefined ? {} : readSettings(settings, '/settings'),
         actor: actorOf(principalOf(request)),
       });

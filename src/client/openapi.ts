@@ -1,0 +1,1926 @@
+/**
+ * Generated from the routes by "npm run openapi"; a test fails when it is stale. The types of every body, query
+ * and answer of the API, and how each operation is sent.
+ */
+
+/** RFC 9457 problem details; the members beyond these are described at `/problems/{code}`. */
+export interface Problem {
+  /** Where the problem is described. */
+  readonly type: string;
+  /** What the problem is; the same for every occurrence. */
+  readonly title: string;
+  /** The HTTP status. */
+  readonly status: number;
+  /** The stable code, by which programs should tell problems apart. */
+  readonly code: string;
+  /** What happened this time, and what to do. */
+  readonly detail: string;
+  /** The ID under which the log has the request. */
+  readonly requestId: string;
+  /** When trying again makes sense. */
+  readonly retryAfterSeconds?: number;
+  /** What is wrong with the request, field by field. */
+  readonly errors?: readonly ({
+    /** JSON Pointer into the body, or ?name for a parameter. */
+    readonly pointer: string;
+    readonly message: string;
+  })[];
+  readonly [member: string]: unknown;
+}
+
+export interface LogInBody {
+  /** The name of a registered instance. */
+  readonly instance: string;
+  /** A UUID that the client makes; capitals do not matter. The same ID gives the same answer, so that a call can be repeated. */
+  readonly id?: string | undefined;
+  /** The explicit licence user ID (`Login(user)`); without it one is derived. */
+  readonly user?: string | undefined;
+  /** The user name; it is the ID where the instance licenses by user name. */
+  readonly username?: string | undefined;
+  /** The client's IP address; without it, that of the connection. */
+  readonly clientAddress?: string | undefined;
+  /** A terminal server and port identify the user together. */
+  readonly terminal?: {
+    /** The terminal server. */
+    readonly server: string;
+    /** The port on it. */
+    readonly port: string;
+  } | undefined;
+  /** The ID of a web session: it takes a unit until it is identified. */
+  readonly webSession?: string | undefined;
+  readonly process?: {
+    readonly pid?: number | undefined;
+    /** `system` and `server` cost nothing; a `batch` process is a user by itself. */
+    readonly kind?: 'user' | 'batch' | 'startup' | 'system' | 'server' | undefined;
+  } | undefined;
+  /** One REST or SOAP call without a session: a unit is held for ten seconds. */
+  readonly sessionless?: boolean | undefined;
+  /** The administrator's login outside the pool, one for each instance. */
+  readonly emergency?: boolean | undefined;
+  /** The login of the process that started this one (`Job`). */
+  readonly parent?: string | undefined;
+  /** It ends unless heartbeats renew it; without this it lives as long as its instance. */
+  readonly leaseSeconds?: number | undefined;
+}
+
+export interface LogInAnswer {
+  readonly id: string;
+  readonly instance: string;
+  /** The key it counts under; null on the default licence of an instance without a usable key. */
+  readonly key: string | null;
+  /** It counts under the built-in evaluation key. */
+  readonly evaluation?: true;
+  /** The licence user ID; null for what is nobody: pending, system, server and emergency logins. */
+  readonly userId: string | null;
+  readonly kind: string;
+  /** `active`, `pending` until it is identified, or `grace`. */
+  readonly phase: string;
+  /** Connections of this user ID under the key, with this one. */
+  readonly connections: number;
+  /** The units they cost. */
+  readonly units: number;
+  /** The units that this login took. */
+  readonly unitsAdded: number;
+  /** Whether the user ID has passed the connections of one unit and costs one for each. */
+  readonly transitioned: boolean;
+  /** The ID of the decision in the journal. */
+  readonly decision: string;
+  /** When it was granted, by the clock of the database. */
+  readonly at: string;
+  /** When its lease ends unless it is renewed. */
+  readonly expiresAt?: string;
+  readonly expiresInSeconds?: number;
+  /** When to send the next heartbeat. */
+  readonly heartbeatAfterSeconds?: number;
+  /** When it ends by itself. */
+  readonly endsAt?: string;
+  readonly throttle?: {
+    readonly profile: string;
+    /** What is counted: `lines` or `commands`. */
+    readonly per: string;
+    readonly firstPauseAfter: number;
+    readonly thenPauseEvery: number;
+    readonly pauseSeconds: number;
+  };
+}
+
+export interface ListLoginsQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** The name of a registered instance. */
+  readonly instance?: string | undefined;
+  readonly key?: string | undefined;
+  readonly user?: string | undefined;
+}
+
+export interface ListLoginsAnswer {
+  readonly items: readonly ({
+    readonly id: string;
+    readonly instance: string;
+    /** The key it counts under; null on the default licence of an instance without a usable key. */
+    readonly key: string | null;
+    readonly userId?: string;
+    readonly kind: string;
+    readonly phase: string;
+    readonly processId?: number;
+    readonly leaseSeconds?: number;
+    /** When it was granted. */
+    readonly at: string;
+    /** When it ends by itself. */
+    readonly endsAt?: string;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ExplainLoginBody {
+  /** The name of a registered instance. */
+  readonly instance: string;
+  /** A UUID that the client makes; capitals do not matter. The same ID gives the same answer, so that a call can be repeated. */
+  readonly id?: string | undefined;
+  /** The explicit licence user ID (`Login(user)`); without it one is derived. */
+  readonly user?: string | undefined;
+  /** The user name; it is the ID where the instance licenses by user name. */
+  readonly username?: string | undefined;
+  /** The client's IP address; without it, that of the connection. */
+  readonly clientAddress?: string | undefined;
+  /** A terminal server and port identify the user together. */
+  readonly terminal?: {
+    /** The terminal server. */
+    readonly server: string;
+    /** The port on it. */
+    readonly port: string;
+  } | undefined;
+  /** The ID of a web session: it takes a unit until it is identified. */
+  readonly webSession?: string | undefined;
+  readonly process?: {
+    readonly pid?: number | undefined;
+    /** `system` and `server` cost nothing; a `batch` process is a user by itself. */
+    readonly kind?: 'user' | 'batch' | 'startup' | 'system' | 'server' | undefined;
+  } | undefined;
+  /** One REST or SOAP call without a session: a unit is held for ten seconds. */
+  readonly sessionless?: boolean | undefined;
+  /** The administrator's login outside the pool, one for each instance. */
+  readonly emergency?: boolean | undefined;
+  /** The login of the process that started this one (`Job`). */
+  readonly parent?: string | undefined;
+  /** It ends unless heartbeats renew it; without this it lives as long as its instance. */
+  readonly leaseSeconds?: number | undefined;
+}
+
+export interface ExplainLoginAnswer {
+  readonly verdict: 'granted' | 'refused';
+  /** As it would be answered; without a decision, and without an ID when none was sent. */
+  readonly login?: {
+    readonly id?: string;
+    readonly instance: string;
+    /** The key it counts under; null on the default licence of an instance without a usable key. */
+    readonly key: string | null;
+    /** It counts under the built-in evaluation key. */
+    readonly evaluation?: true;
+    /** The licence user ID; null for what is nobody: pending, system, server and emergency logins. */
+    readonly userId: string | null;
+    readonly kind: string;
+    /** `active`, `pending` until it is identified, or `grace`. */
+    readonly phase: string;
+    /** Connections of this user ID under the key, with this one. */
+    readonly connections: number;
+    /** The units they cost. */
+    readonly units: number;
+    /** The units that this login took. */
+    readonly unitsAdded: number;
+    /** Whether the user ID has passed the connections of one unit and costs one for each. */
+    readonly transitioned: boolean;
+    /** When it was granted, by the clock of the database. */
+    readonly at: string;
+    /** When its lease ends unless it is renewed. */
+    readonly expiresAt?: string;
+    readonly expiresInSeconds?: number;
+    /** When to send the next heartbeat. */
+    readonly heartbeatAfterSeconds?: number;
+    /** When it ends by itself. */
+    readonly endsAt?: string;
+    readonly throttle?: {
+      readonly profile: string;
+      /** What is counted: `lines` or `commands`. */
+      readonly per: string;
+      readonly firstPauseAfter: number;
+      readonly thenPauseEvery: number;
+      readonly pauseSeconds: number;
+    };
+    /** The ID of the decision in the journal. */
+    readonly decision?: string;
+  };
+  readonly code?: string;
+  readonly rule?: string;
+  readonly detail?: string;
+  readonly limit?: number;
+  readonly inUse?: number;
+  readonly requested?: number;
+  readonly retryAfterSeconds?: number;
+}
+
+export interface ReadLoginQuery {
+  /** The name of a registered instance. */
+  readonly instance?: string | undefined;
+}
+
+export interface ReadLoginAnswer {
+  readonly id: string;
+  readonly instance: string;
+  /** The key it counts under; null on the default licence of an instance without a usable key. */
+  readonly key: string | null;
+  /** It counts under the built-in evaluation key. */
+  readonly evaluation?: true;
+  /** The licence user ID; null for what is nobody: pending, system, server and emergency logins. */
+  readonly userId: string | null;
+  readonly kind: string;
+  /** `active`, `pending` until it is identified, or `grace`. */
+  readonly phase: string;
+  /** Connections of this user ID under the key, with this one. */
+  readonly connections: number;
+  /** The units they cost. */
+  readonly units: number;
+  /** The units that this login took. */
+  readonly unitsAdded: number;
+  /** Whether the user ID has passed the connections of one unit and costs one for each. */
+  readonly transitioned: boolean;
+  /** The ID of the decision in the journal. */
+  readonly decision: string;
+  /** When it was granted, by the clock of the database. */
+  readonly at: string;
+  /** When its lease ends unless it is renewed. */
+  readonly expiresAt?: string;
+  readonly expiresInSeconds?: number;
+  /** When to send the next heartbeat. */
+  readonly heartbeatAfterSeconds?: number;
+  /** When it ends by itself. */
+  readonly endsAt?: string;
+  readonly throttle?: {
+    readonly profile: string;
+    /** What is counted: `lines` or `commands`. */
+    readonly per: string;
+    readonly firstPauseAfter: number;
+    readonly thenPauseEvery: number;
+    readonly pauseSeconds: number;
+  };
+  /** Whether it is in; a released one is remembered for ten minutes. */
+  readonly held: boolean;
+  /** Why it went. */
+  readonly reason?: string;
+  /** The connections of its user ID now. */
+  readonly userConnections: number;
+}
+
+export interface LogOutQuery {
+  /** The name of a registered instance. */
+  readonly instance?: string | undefined;
+  /** Of a web session: the pages it visited. With one page only, its unit lingers in grace. */
+  readonly pages?: number | undefined;
+}
+
+export interface IdentifyLoginBody {
+  /** The explicit licence user ID (`Login(user)`); without it one is derived. */
+  readonly user: string;
+  /** The client's IP address; without it, that of the connection. */
+  readonly clientAddress?: string | undefined;
+}
+
+export interface IdentifyLoginQuery {
+  /** The name of a registered instance. */
+  readonly instance?: string | undefined;
+}
+
+export interface IdentifyLoginAnswer {
+  readonly id: string;
+  readonly instance: string;
+  /** The key it counts under; null on the default licence of an instance without a usable key. */
+  readonly key: string | null;
+  /** It counts under the built-in evaluation key. */
+  readonly evaluation?: true;
+  /** The licence user ID; null for what is nobody: pending, system, server and emergency logins. */
+  readonly userId: string | null;
+  readonly kind: string;
+  /** `active`, `pending` until it is identified, or `grace`. */
+  readonly phase: string;
+  /** Connections of this user ID under the key, with this one. */
+  readonly connections: number;
+  /** The units they cost. */
+  readonly units: number;
+  /** The units that this login took. */
+  readonly unitsAdded: number;
+  /** Whether the user ID has passed the connections of one unit and costs one for each. */
+  readonly transitioned: boolean;
+  /** The ID of the decision in the journal. */
+  readonly decision: string;
+  /** When it was granted, by the clock of the database. */
+  readonly at: string;
+  /** When its lease ends unless it is renewed. */
+  readonly expiresAt?: string;
+  readonly expiresInSeconds?: number;
+  /** When to send the next heartbeat. */
+  readonly heartbeatAfterSeconds?: number;
+  /** When it ends by itself. */
+  readonly endsAt?: string;
+  readonly throttle?: {
+    readonly profile: string;
+    /** What is counted: `lines` or `commands`. */
+    readonly per: string;
+    readonly firstPauseAfter: number;
+    readonly thenPauseEvery: number;
+    readonly pauseSeconds: number;
+  };
+  /** Whether it is in; a released one is remembered for ten minutes. */
+  readonly held: boolean;
+  /** Why it went. */
+  readonly reason?: string;
+  /** The connections of its user ID now. */
+  readonly userConnections: number;
+}
+
+export interface RenewLoginQuery {
+  /** The name of a registered instance. */
+  readonly instance?: string | undefined;
+}
+
+export interface RenewLoginAnswer {
+  readonly status: 'renewed';
+  /** The new end of the lease. */
+  readonly expiresAt: string;
+  readonly expiresInSeconds: number;
+  readonly heartbeatAfterSeconds: number;
+}
+
+export interface BatchLoginsBody {
+  readonly operations: readonly ({
+    /** Log in. */
+    readonly do: 'login';
+    readonly login: {
+      /** The name of a registered instance. */
+      readonly instance: string;
+      /** A UUID that the client makes; capitals do not matter. The same ID gives the same answer, so that a call can be repeated. */
+      readonly id?: string | undefined;
+      /** The explicit licence user ID (`Login(user)`); without it one is derived. */
+      readonly user?: string | undefined;
+      /** The user name; it is the ID where the instance licenses by user name. */
+      readonly username?: string | undefined;
+      /** The client's IP address; without it, that of the connection. */
+      readonly clientAddress?: string | undefined;
+      /** A terminal server and port identify the user together. */
+      readonly terminal?: {
+        /** The terminal server. */
+        readonly server: string;
+        /** The port on it. */
+        readonly port: string;
+      } | undefined;
+      /** The ID of a web session: it takes a unit until it is identified. */
+      readonly webSession?: string | undefined;
+      readonly process?: {
+        readonly pid?: number | undefined;
+        /** `system` and `server` cost nothing; a `batch` process is a user by itself. */
+        readonly kind?: 'user' | 'batch' | 'startup' | 'system' | 'server' | undefined;
+      } | undefined;
+      /** One REST or SOAP call without a session: a unit is held for ten seconds. */
+      readonly sessionless?: boolean | undefined;
+      /** The administrator's login outside the pool, one for each instance. */
+      readonly emergency?: boolean | undefined;
+      /** The login of the process that started this one (`Job`). */
+      readonly parent?: string | undefined;
+      /** It ends unless heartbeats renew it; without this it lives as long as its instance. */
+      readonly leaseSeconds?: number | undefined;
+    };
+  } | {
+    /** Log out. */
+    readonly do: 'logout';
+    /** The name of a registered instance. */
+    readonly instance: string;
+    /** A UUID that the client makes; capitals do not matter. The same ID gives the same answer, so that a call can be repeated. */
+    readonly id: string;
+    readonly pages?: number | undefined;
+  } | {
+    /** Renew a lease. */
+    readonly do: 'heartbeat';
+    /** The name of a registered instance. */
+    readonly instance: string;
+    /** A UUID that the client makes; capitals do not matter. The same ID gives the same answer, so that a call can be repeated. */
+    readonly id: string;
+  })[];
+}
+
+export interface BatchLoginsAnswer {
+  readonly verdicts: readonly ({
+    /** What the single call would have answered. */
+    readonly status: number;
+    readonly login?: {
+      readonly id: string;
+      readonly instance: string;
+      /** The key it counts under; null on the default licence of an instance without a usable key. */
+      readonly key: string | null;
+      /** It counts under the built-in evaluation key. */
+      readonly evaluation?: true;
+      /** The licence user ID; null for what is nobody: pending, system, server and emergency logins. */
+      readonly userId: string | null;
+      readonly kind: string;
+      /** `active`, `pending` until it is identified, or `grace`. */
+      readonly phase: string;
+      /** Connections of this user ID under the key, with this one. */
+      readonly connections: number;
+      /** The units they cost. */
+      readonly units: number;
+      /** The units that this login took. */
+      readonly unitsAdded: number;
+      /** Whether the user ID has passed the connections of one unit and costs one for each. */
+      readonly transitioned: boolean;
+      /** The ID of the decision in the journal. */
+      readonly decision: string;
+      /** When it was granted, by the clock of the database. */
+      readonly at: string;
+      /** When its lease ends unless it is renewed. */
+      readonly expiresAt?: string;
+      readonly expiresInSeconds?: number;
+      /** When to send the next heartbeat. */
+      readonly heartbeatAfterSeconds?: number;
+      /** When it ends by itself. */
+      readonly endsAt?: string;
+      readonly throttle?: {
+        readonly profile: string;
+        /** What is counted: `lines` or `commands`. */
+        readonly per: string;
+        readonly firstPauseAfter: number;
+        readonly thenPauseEvery: number;
+        readonly pauseSeconds: number;
+      };
+    };
+    readonly heartbeat?: {
+      readonly status: 'renewed';
+      /** The new end of the lease. */
+      readonly expiresAt: string;
+      readonly expiresInSeconds: number;
+      readonly heartbeatAfterSeconds: number;
+    };
+    readonly problem?: Problem;
+  })[];
+}
+
+export interface BeatInstanceBody {
+  /** As the registration gave it. */
+  readonly incarnation: number;
+}
+
+export interface BeatInstanceAnswer {
+  readonly status: 'alive';
+  /** Until when it counts as alive without another heartbeat. */
+  readonly aliveUntil?: string;
+  /** When to send the next one. */
+  readonly heartbeatAfterSeconds?: number;
+}
+
+export interface ForceReleaseBody {
+  /** The instance: with `login` one login of it, without everything it holds. */
+  readonly instance?: string | undefined;
+  /** The ID of the login. */
+  readonly login?: string | undefined;
+  /** With `user`: the key that the user is counted under. */
+  readonly key?: string | undefined;
+  /** The licence user ID, all of whose logins end on all instances. */
+  readonly user?: string | undefined;
+  /** Why; it stands in the journal. */
+  readonly reason: string;
+}
+
+export interface ForceReleaseAnswer {
+  /** How many logins ended. */
+  readonly released: number;
+  /** The decision in the journal; absent when there was nothing to end. */
+  readonly decision?: string;
+}
+
+export interface RegisterInstanceBody {
+  /** The ID of the key; without it, none, or the built-in one where the configuration has it. */
+  readonly key?: string | undefined;
+  /** The incarnation that the instance holds. Left out after a start: what its former life held is released then. */
+  readonly incarnation?: number | undefined;
+  /** An ID that the instance makes at its start, by which a repeated registration is told from a restart. */
+  readonly registrationId?: string | undefined;
+  /** What it runs. */
+  readonly product?: string | undefined;
+  /** Its version, which the key must fit. */
+  readonly version?: string | undefined;
+  readonly settings?: {
+    /** Whether a named user is the name alone, or the name at each client address. */
+    readonly identityForm?: 'name' | 'name@address' | undefined;
+    /** The user name is the licence user ID in place of the client address. */
+    readonly usernameLicensing?: boolean | undefined;
+    /** Nobody is identified until an explicit identification. */
+    readonly deferredIdentification?: boolean | undefined;
+    /** How processes that have not identified themselves are slowed down. */
+    readonly throttleProfile?: 'caché5' | 'caché' | undefined;
+    /** The length of a pause of the profile `caché`. */
+    readonly throttlePauseSeconds?: number | undefined;
+    /** The units that the instance may consume of its key; 0 is no limit. */
+    readonly unitLimit?: number | undefined;
+    /** The connections of one user on this instance; 0 is no limit. */
+    readonly connectionLimit?: number | undefined;
+    /** Addresses and networks (CIDR) whose `X-Forwarded-For` is believed. */
+    readonly trustedProxies?: readonly (string)[] | undefined;
+    /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
+    readonly graceSeconds?: number | undefined;
+  } | undefined;
+}
+
+export interface RegisterInstanceAnswer {
+  readonly name: string;
+  /** The ID of the key it is registered with. */
+  readonly key?: string;
+  readonly licence: {
+    /** `troubled` is still valid, and soon not any more. */
+    readonly status: 'valid' | 'troubled' | 'invalid';
+    /** Why it is invalid, as the code of a refusal. */
+    readonly code?: string;
+    /** The state in words, with what to do. */
+    readonly reason: string;
+  };
+  /** Its present life, counted from 1; send it with signs of life. */
+  readonly incarnation: number;
+  readonly registrationId?: string;
+  readonly product?: string;
+  readonly version?: string;
+  /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
+  readonly state: 'active' | 'silent';
+  readonly settings: {
+    /** Whether a named user is the name alone, or the name at each client address. */
+    readonly identityForm: 'name' | 'name@address';
+    /** The user name is the licence user ID in place of the client address. */
+    readonly usernameLicensing: boolean;
+    /** Nobody is identified until an explicit identification. */
+    readonly deferredIdentification: boolean;
+    /** How processes that have not identified themselves are slowed down. */
+    readonly throttleProfile: 'caché5' | 'caché';
+    /** The length of a pause of the profile `caché`. */
+    readonly throttlePauseSeconds: number;
+    /** The units that the instance may consume of its key; 0 is no limit. */
+    readonly unitLimit: number;
+    /** The connections of one user on this instance; 0 is no limit. */
+    readonly connectionLimit: number;
+    /** Addresses and networks (CIDR) whose `X-Forwarded-For` is believed. */
+    readonly trustedProxies: readonly (string)[];
+    /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
+    readonly graceSeconds: number;
+  };
+  /** How often it should give a sign of life; absent when it is not watched. */
+  readonly heartbeatAfterSeconds?: number;
+  /** When its present life began. */
+  readonly registeredAt: string;
+  /** Changes with every change; the ETag without its quotes. */
+  readonly revision: string;
+  /** `retry` changed nothing, also not the settings; `restart` released what the former life held; `changed` took another key, product or version within the same life. */
+  readonly outcome: 'new' | 'retry' | 'restart' | 'changed';
+}
+
+export interface ReadInstanceAnswer {
+  readonly name: string;
+  /** The ID of the key it is registered with. */
+  readonly key?: string;
+  readonly licence: {
+    /** `troubled` is still valid, and soon not any more. */
+    readonly status: 'valid' | 'troubled' | 'invalid';
+    /** Why it is invalid, as the code of a refusal. */
+    readonly code?: string;
+    /** The state in words, with what to do. */
+    readonly reason: string;
+  };
+  /** Its present life, counted from 1; send it with signs of life. */
+  readonly incarnation: number;
+  readonly registrationId?: string;
+  readonly product?: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+  /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
+  readonly state: 'active' | 'silent';
+  readonly settings: {
+    /** Whether a named user is the name alone, or the name at each client address. */
+    readonly identityForm: 'name' | 'name@address';
+    /** The user name is the licence user ID in place of the client address. */
+    readonly usernameLicensing: boolean;
+    /** Nobody is identified until an explicit identification. */
+    readonly deferredIdentification: boolean;
+    /** How processes that have not identified themselves are slowed down. */
+    readonly throttleProfile: 'caché5' | 'caché';
+    /** The length of a pause of the profile `caché`. */
+    readonly throttlePauseSeconds: number;
+    /** The units that the instance may consume of its key; 0 is no limit. */
+    readonly unitLimit: number;
+    /** The connections of one user on this instance; 0 is no limit. */
+    readonly connectionLimit: number;
+    /** Addresses and networks (CIDR) whose `X-Forwarded-For` is believed. */
+    readonly trustedProxies: readonly (string)[];
+    /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
+    readonly graceSeconds: number;
+  };
+  /** How often it should give a sign of life; absent when it is not watched. */
+  readonly heartbeatAfterSeconds?: number;
+  /** When its present life began. */
+  readonly registeredAt: string;
+  /** Changes with every change; the ETag without its quotes. */
+  readonly revision: string;
+  readonly holds: {
+    readonly logins: number;
+    /** Logins that are somebody’s. */
+    readonly connections: number;
+    /** Distinct users among them. */
+    readonly users: number;
+    /** Units as it sees them: a user who is also elsewhere counts here too. */
+    readonly units: number;
+  };
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+}
+
+export interface ConfigureInstanceBody {
+  /** Whether a named user is the name alone, or the name at each client address. */
+  readonly identityForm?: 'name' | 'name@address' | undefined;
+  /** The user name is the licence user ID in place of the client address. */
+  readonly usernameLicensing?: boolean | undefined;
+  /** Nobody is identified until an explicit identification. */
+  readonly deferredIdentification?: boolean | undefined;
+  /** How processes that have not identified themselves are slowed down. */
+  readonly throttleProfile?: 'caché5' | 'caché' | undefined;
+  /** The length of a pause of the profile `caché`. */
+  readonly throttlePauseSeconds?: number | undefined;
+  /** The units that the instance may consume of its key; 0 is no limit. */
+  readonly unitLimit?: number | undefined;
+  /** The connections of one user on this instance; 0 is no limit. */
+  readonly connectionLimit?: number | undefined;
+  /** Addresses and networks (CIDR) whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly (string)[] | undefined;
+  /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
+  readonly graceSeconds?: number | undefined;
+}
+
+export interface ConfigureInstanceAnswer {
+  readonly name: string;
+  /** The ID of the key it is registered with. */
+  readonly key?: string;
+  readonly licence: {
+    /** `troubled` is still valid, and soon not any more. */
+    readonly status: 'valid' | 'troubled' | 'invalid';
+    /** Why it is invalid, as the code of a refusal. */
+    readonly code?: string;
+    /** The state in words, with what to do. */
+    readonly reason: string;
+  };
+  /** Its present life, counted from 1; send it with signs of life. */
+  readonly incarnation: number;
+  readonly registrationId?: string;
+  readonly product?: string;
+  readonly version?: string;
+  /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
+  readonly state: 'active' | 'silent';
+  readonly settings: {
+    /** Whether a named user is the name alone, or the name at each client address. */
+    readonly identityForm: 'name' | 'name@address';
+    /** The user name is the licence user ID in place of the client address. */
+    readonly usernameLicensing: boolean;
+    /** Nobody is identified until an explicit identification. */
+    readonly deferredIdentification: boolean;
+    /** How processes that have not identified themselves are slowed down. */
+    readonly throttleProfile: 'caché5' | 'caché';
+    /** The length of a pause of the profile `caché`. */
+    readonly throttlePauseSeconds: number;
+    /** The units that the instance may consume of its key; 0 is no limit. */
+    readonly unitLimit: number;
+    /** The connections of one user on this instance; 0 is no limit. */
+    readonly connectionLimit: number;
+    /** Addresses and networks (CIDR) whose `X-Forwarded-For` is believed. */
+    readonly trustedProxies: readonly (string)[];
+    /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
+    readonly graceSeconds: number;
+  };
+  /** How often it should give a sign of life; absent when it is not watched. */
+  readonly heartbeatAfterSeconds?: number;
+  /** When its present life began. */
+  readonly registeredAt: string;
+  /** Changes with every change; the ETag without its quotes. */
+  readonly revision: string;
+}
+
+export interface ListInstancesQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Only instances registered with this key. */
+  readonly key?: string | undefined;
+}
+
+export interface ListInstancesAnswer {
+  readonly items: readonly ({
+    readonly name: string;
+    /** The ID of the key it is registered with. */
+    readonly key?: string;
+    readonly licence: {
+      /** `troubled` is still valid, and soon not any more. */
+      readonly status: 'valid' | 'troubled' | 'invalid';
+      /** Why it is invalid, as the code of a refusal. */
+      readonly code?: string;
+      /** The state in words, with what to do. */
+      readonly reason: string;
+    };
+    /** Its present life, counted from 1; send it with signs of life. */
+    readonly incarnation: number;
+    readonly registrationId?: string;
+    readonly product?: string;
+    readonly version?: string;
+    /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
+    readonly state: 'active' | 'silent';
+    readonly settings: {
+      /** Whether a named user is the name alone, or the name at each client address. */
+      readonly identityForm: 'name' | 'name@address';
+      /** The user name is the licence user ID in place of the client address. */
+      readonly usernameLicensing: boolean;
+      /** Nobody is identified until an explicit identification. */
+      readonly deferredIdentification: boolean;
+      /** How processes that have not identified themselves are slowed down. */
+      readonly throttleProfile: 'caché5' | 'caché';
+      /** The length of a pause of the profile `caché`. */
+      readonly throttlePauseSeconds: number;
+      /** The units that the instance may consume of its key; 0 is no limit. */
+      readonly unitLimit: number;
+      /** The connections of one user on this instance; 0 is no limit. */
+      readonly connectionLimit: number;
+      /** Addresses and networks (CIDR) whose `X-Forwarded-For` is believed. */
+      readonly trustedProxies: readonly (string)[];
+      /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
+      readonly graceSeconds: number;
+    };
+    /** How often it should give a sign of life; absent when it is not watched. */
+    readonly heartbeatAfterSeconds?: number;
+    /** When its present life began. */
+    readonly registeredAt: string;
+    /** Changes with every change; the ETag without its quotes. */
+    readonly revision: string;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ReadInstanceFeatureAnswer {
+  /** Its name, also when it was asked for by number. */
+  readonly feature: string;
+  /** Its number, if it has one. */
+  readonly number?: number;
+  readonly enabled: boolean;
+  /** Why, in words. */
+  readonly reason: string;
+}
+
+export interface InspectKeyBody {
+  /** The content of the key file as text. */
+  readonly file?: string | undefined;
+  /** Or its bytes in base64, when they are not UTF-8 or must stay as they are. */
+  readonly fileBase64?: string | undefined;
+  /** The terms of a key that nobody here can verify, as its licensee states them. A signed key has them in its file. */
+  readonly stated?: {
+    /** The units that were bought. */
+    readonly units: number;
+    /** The units beyond which logins are refused; at least `units`. */
+    readonly unitsEnforced?: number | undefined;
+    /** For instance `concurrent-user`. */
+    readonly licenseType: string;
+    readonly server: 'single' | 'multi';
+    /** The product. */
+    readonly product?: string | undefined;
+    readonly features?: readonly (string)[] | undefined;
+    /** The first version it is good for. */
+    readonly versionFrom?: string | undefined;
+    /** The last version it is good for, inclusive by prefix. */
+    readonly versionTo?: string | undefined;
+  } | undefined;
+}
+
+export interface InspectKeyAnswer {
+  /** The ID it would have. */
+  readonly id: string;
+  /** Whether this server would install it as it was sent. */
+  readonly installable: boolean;
+  /** Why not: `key-untrusted` or `key-unverified`. */
+  readonly code?: string;
+  /** Why not, in words, with what to do. */
+  readonly reason?: string;
+  /** Whether a key with this ID is installed already. */
+  readonly installed: boolean;
+  readonly key?: {
+    /** By content: the order number and a part of a hash. */
+    readonly id: string;
+    readonly orderNumber: string;
+    readonly customerName?: string;
+    readonly product?: string;
+    /** `concurrent-user`, `power-unit`, …, or another type as written. */
+    readonly licenseType: string;
+    /** Only a `multi` key may be shared between instances. */
+    readonly server: 'single' | 'multi';
+    /** The units that were bought. */
+    readonly unitsAuthorised: number;
+    /** The units beyond which logins are refused. */
+    readonly unitsEnforced: number;
+    /** How many connections of one user a unit bears; one more makes each cost a unit. */
+    readonly connectionsPerUnitMax: number;
+    readonly enforcement: 'central' | 'local' | 'leased';
+    readonly features: readonly (string)[];
+    readonly generation?: string;
+    readonly versionFrom?: string;
+    /** Inclusive by prefix: 2018 admits 2018.1.4. */
+    readonly versionTo?: string;
+    /** The first valid day. */
+    readonly notBeforeDate?: string;
+    /** The last valid day. */
+    readonly expirationDate?: string;
+    /** When the first valid day begins in the configured zone. */
+    readonly validFrom?: string;
+    /** The last valid millisecond. */
+    readonly validThrough?: string;
+    readonly machineId?: string;
+    readonly licenseId?: string;
+    /** Text of the key file for display; nothing is decided by it. */
+    readonly licenseCapacity?: string;
+    /** `verified` by a signature; `unverified`: nobody here can check it, its terms are as an administrator stated them; `evaluation`: the built-in key. */
+    readonly trust: 'verified' | 'unverified' | 'evaluation';
+    readonly signingKeyId?: string;
+    /** Application sections. */
+    readonly sections?: readonly ({
+      readonly name: string;
+      /** A protected section has a period in its name. */
+      readonly kind: 'protected' | 'other';
+      readonly entries: readonly ({
+        readonly keyword: string;
+        readonly value: string;
+      })[];
+    })[];
+  };
+  readonly status?: {
+    /** `troubled` is still valid, and soon not any more. */
+    readonly status: 'valid' | 'troubled' | 'invalid';
+    /** Why it is invalid, as the code of a refusal. */
+    readonly code?: string;
+    /** The state in words, with what to do. */
+    readonly reason: string;
+  };
+  /** What would be enforced, in words. */
+  readonly enforces?: string;
+  /** Things worth knowing that do not prevent its use. */
+  readonly notices: readonly (string)[];
+  readonly encoding: 'utf-8' | 'latin-1';
+  /** Everything that stands in the file. */
+  readonly sections: readonly ({
+    readonly name: string;
+    readonly kind: 'config' | 'license' | 'protected' | 'other';
+    readonly line: number;
+    readonly entries: readonly ({
+      readonly keyword: string;
+      readonly value: string;
+      readonly line: number;
+    })[];
+  })[];
+}
+
+export interface InstallKeyBody {
+  /** The content of the key file as text. */
+  readonly file?: string | undefined;
+  /** Or its bytes in base64, when they are not UTF-8 or must stay as they are. */
+  readonly fileBase64?: string | undefined;
+  /** The terms of a key that nobody here can verify, as its licensee states them. A signed key has them in its file. */
+  readonly stated?: {
+    /** The units that were bought. */
+    readonly units: number;
+    /** The units beyond which logins are refused; at least `units`. */
+    readonly unitsEnforced?: number | undefined;
+    /** For instance `concurrent-user`. */
+    readonly licenseType: string;
+    readonly server: 'single' | 'multi';
+    /** The product. */
+    readonly product?: string | undefined;
+    readonly features?: readonly (string)[] | undefined;
+    /** The first version it is good for. */
+    readonly versionFrom?: string | undefined;
+    /** The last version it is good for, inclusive by prefix. */
+    readonly versionTo?: string | undefined;
+  } | undefined;
+}
+
+export interface InstallKeyAnswer {
+  /** By content: the order number and a part of a hash. */
+  readonly id: string;
+  readonly orderNumber: string;
+  readonly customerName?: string;
+  readonly product?: string;
+  /** `concurrent-user`, `power-unit`, …, or another type as written. */
+  readonly licenseType: string;
+  /** Only a `multi` key may be shared between instances. */
+  readonly server: 'single' | 'multi';
+  /** The units that were bought. */
+  readonly unitsAuthorised: number;
+  /** The units beyond which logins are refused. */
+  readonly unitsEnforced: number;
+  /** How many connections of one user a unit bears; one more makes each cost a unit. */
+  readonly connectionsPerUnitMax: number;
+  readonly enforcement: 'central' | 'local' | 'leased';
+  readonly features: readonly (string)[];
+  readonly generation?: string;
+  readonly versionFrom?: string;
+  /** Inclusive by prefix: 2018 admits 2018.1.4. */
+  readonly versionTo?: string;
+  /** The first valid day. */
+  readonly notBeforeDate?: string;
+  /** The last valid day. */
+  readonly expirationDate?: string;
+  /** When the first valid day begins in the configured zone. */
+  readonly validFrom?: string;
+  /** The last valid millisecond. */
+  readonly validThrough?: string;
+  readonly machineId?: string;
+  readonly licenseId?: string;
+  /** Text of the key file for display; nothing is decided by it. */
+  readonly licenseCapacity?: string;
+  /** `verified` by a signature; `unverified`: nobody here can check it, its terms are as an administrator stated them; `evaluation`: the built-in key. */
+  readonly trust: 'verified' | 'unverified' | 'evaluation';
+  readonly signingKeyId?: string;
+  /** Application sections. */
+  readonly sections?: readonly ({
+    readonly name: string;
+    /** A protected section has a period in its name. */
+    readonly kind: 'protected' | 'other';
+    readonly entries: readonly ({
+      readonly keyword: string;
+      readonly value: string;
+    })[];
+  })[];
+  /** `troubled` is still valid, and soon not any more. */
+  readonly status: 'valid' | 'troubled' | 'invalid';
+  /** Why it is invalid, as the code of a refusal. */
+  readonly code?: string;
+  /** The state in words, with what to do. */
+  readonly reason: string;
+  /** When it was installed. */
+  readonly installedAt: string;
+  /** Who installed it: the name and the ID of a token. */
+  readonly installedBy: string;
+  /** Changes with every change; the ETag without its quotes. */
+  readonly revision: string;
+  readonly outcome: 'installed' | 'present';
+}
+
+export interface ListKeysQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface ListKeysAnswer {
+  readonly items: readonly ({
+    /** By content: the order number and a part of a hash. */
+    readonly id: string;
+    readonly orderNumber: string;
+    readonly customerName?: string;
+    readonly product?: string;
+    /** `concurrent-user`, `power-unit`, …, or another type as written. */
+    readonly licenseType: string;
+    /** Only a `multi` key may be shared between instances. */
+    readonly server: 'single' | 'multi';
+    /** The units that were bought. */
+    readonly unitsAuthorised: number;
+    /** The units beyond which logins are refused. */
+    readonly unitsEnforced: number;
+    /** How many connections of one user a unit bears; one more makes each cost a unit. */
+    readonly connectionsPerUnitMax: number;
+    readonly enforcement: 'central' | 'local' | 'leased';
+    readonly features: readonly (string)[];
+    readonly generation?: string;
+    readonly versionFrom?: string;
+    /** Inclusive by prefix: 2018 admits 2018.1.4. */
+    readonly versionTo?: string;
+    /** The first valid day. */
+    readonly notBeforeDate?: string;
+    /** The last valid day. */
+    readonly expirationDate?: string;
+    /** When the first valid day begins in the configured zone. */
+    readonly validFrom?: string;
+    /** The last valid millisecond. */
+    readonly validThrough?: string;
+    readonly machineId?: string;
+    readonly licenseId?: string;
+    /** Text of the key file for display; nothing is decided by it. */
+    readonly licenseCapacity?: string;
+    /** `verified` by a signature; `unverified`: nobody here can check it, its terms are as an administrator stated them; `evaluation`: the built-in key. */
+    readonly trust: 'verified' | 'unverified' | 'evaluation';
+    readonly signingKeyId?: string;
+    /** Application sections. */
+    readonly sections?: readonly ({
+      readonly name: string;
+      /** A protected section has a period in its name. */
+      readonly kind: 'protected' | 'other';
+      readonly entries: readonly ({
+        readonly keyword: string;
+        readonly value: string;
+      })[];
+    })[];
+    /** `troubled` is still valid, and soon not any more. */
+    readonly status: 'valid' | 'troubled' | 'invalid';
+    /** Why it is invalid, as the code of a refusal. */
+    readonly code?: string;
+    /** The state in words, with what to do. */
+    readonly reason: string;
+    /** When it was installed. */
+    readonly installedAt: string;
+    /** Who installed it: the name and the ID of a token. */
+    readonly installedBy: string;
+    /** Changes with every change; the ETag without its quotes. */
+    readonly revision: string;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ReadKeyAnswer {
+  /** By content: the order number and a part of a hash. */
+  readonly id: string;
+  readonly orderNumber: string;
+  readonly customerName?: string;
+  readonly product?: string;
+  /** `concurrent-user`, `power-unit`, …, or another type as written. */
+  readonly licenseType: string;
+  /** Only a `multi` key may be shared between instances. */
+  readonly server: 'single' | 'multi';
+  /** The units that were bought. */
+  readonly unitsAuthorised: number;
+  /** The units beyond which logins are refused. */
+  readonly unitsEnforced: number;
+  /** How many connections of one user a unit bears; one more makes each cost a unit. */
+  readonly connectionsPerUnitMax: number;
+  readonly enforcement: 'central' | 'local' | 'leased';
+  readonly features: readonly (string)[];
+  readonly generation?: string;
+  readonly versionFrom?: string;
+  /** Inclusive by prefix: 2018 admits 2018.1.4. */
+  readonly versionTo?: string;
+  /** The first valid day. */
+  readonly notBeforeDate?: string;
+  /** The last valid day. */
+  readonly expirationDate?: string;
+  /** When the first valid day begins in the configured zone. */
+  readonly validFrom?: string;
+  /** The last valid millisecond. */
+  readonly validThrough?: string;
+  readonly machineId?: string;
+  readonly licenseId?: string;
+  /** Text of the key file for display; nothing is decided by it. */
+  readonly licenseCapacity?: string;
+  /** `verified` by a signature; `unverified`: nobody here can check it, its terms are as an administrator stated them; `evaluation`: the built-in key. */
+  readonly trust: 'verified' | 'unverified' | 'evaluation';
+  readonly signingKeyId?: string;
+  /** Application sections. */
+  readonly sections?: readonly ({
+    readonly name: string;
+    /** A protected section has a period in its name. */
+    readonly kind: 'protected' | 'other';
+    readonly entries: readonly ({
+      readonly keyword: string;
+      readonly value: string;
+    })[];
+  })[];
+  /** `troubled` is still valid, and soon not any more. */
+  readonly status: 'valid' | 'troubled' | 'invalid';
+  /** Why it is invalid, as the code of a refusal. */
+  readonly code?: string;
+  /** The state in words, with what to do. */
+  readonly reason: string;
+  /** When it was installed. */
+  readonly installedAt: string;
+  /** Who installed it: the name and the ID of a token. */
+  readonly installedBy: string;
+  /** Changes with every change; the ETag without its quotes. */
+  readonly revision: string;
+}
+
+export interface ChangeKeyBody {
+  /** How many connections of one user a unit bears. */
+  readonly connectionsPerUnitMax?: number | undefined;
+}
+
+export interface ChangeKeyAnswer {
+  /** By content: the order number and a part of a hash. */
+  readonly id: string;
+  readonly orderNumber: string;
+  readonly customerName?: string;
+  readonly product?: string;
+  /** `concurrent-user`, `power-unit`, …, or another type as written. */
+  readonly licenseType: string;
+  /** Only a `multi` key may be shared between instances. */
+  readonly server: 'single' | 'multi';
+  /** The units that were bought. */
+  readonly unitsAuthorised: number;
+  /** The units beyond which logins are refused. */
+  readonly unitsEnforced: number;
+  /** How many connections of one user a unit bears; one more makes each cost a unit. */
+  readonly connectionsPerUnitMax: number;
+  readonly enforcement: 'central' | 'local' | 'leased';
+  readonly features: readonly (string)[];
+  readonly generation?: string;
+  readonly versionFrom?: string;
+  /** Inclusive by prefix: 2018 admits 2018.1.4. */
+  readonly versionTo?: string;
+  /** The first valid day. */
+  readonly notBeforeDate?: string;
+  /** The last valid day. */
+  readonly expirationDate?: string;
+  /** When the first valid day begins in the configured zone. */
+  readonly validFrom?: string;
+  /** The last valid millisecond. */
+  readonly validThrough?: string;
+  readonly machineId?: string;
+  readonly licenseId?: string;
+  /** Text of the key file for display; nothing is decided by it. */
+  readonly licenseCapacity?: string;
+  /** `verified` by a signature; `unverified`: nobody here can check it, its terms are as an administrator stated them; `evaluation`: the built-in key. */
+  readonly trust: 'verified' | 'unverified' | 'evaluation';
+  readonly signingKeyId?: string;
+  /** Application sections. */
+  readonly sections?: readonly ({
+    readonly name: string;
+    /** A protected section has a period in its name. */
+    readonly kind: 'protected' | 'other';
+    readonly entries: readonly ({
+      readonly keyword: string;
+      readonly value: string;
+    })[];
+  })[];
+  /** `troubled` is still valid, and soon not any more. */
+  readonly status: 'valid' | 'troubled' | 'invalid';
+  /** Why it is invalid, as the code of a refusal. */
+  readonly code?: string;
+  /** The state in words, with what to do. */
+  readonly reason: string;
+  /** When it was installed. */
+  readonly installedAt: string;
+  /** Who installed it: the name and the ID of a token. */
+  readonly installedBy: string;
+  /** Changes with every change; the ETag without its quotes. */
+  readonly revision: string;
+}
+
+export interface ReadKeyFeatureAnswer {
+  /** Its name, also when it was asked for by number. */
+  readonly feature: string;
+  /** Its number, if it has one. */
+  readonly number?: number;
+  readonly enabled: boolean;
+  /** Why, in words. */
+  readonly reason: string;
+}
+
+export interface CountUsageQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Only of this key. */
+  readonly key?: string | undefined;
+}
+
+export interface CountUsageAnswer {
+  readonly items: readonly ({
+    /** The key; absent for the default licence of an instance without a usable key. */
+    readonly key?: string;
+    /** The instance whose default licence it is. */
+    readonly instance?: string;
+    /** The units that were bought. */
+    readonly unitsAuthorised: number;
+    /** The units beyond which logins are refused. */
+    readonly unitsEnforced: number;
+    /** Units in use: one for a user, or one for each of his connections once they are too many. */
+    readonly unitsInUse: number;
+    /** Units that could still be granted. */
+    readonly unitsFree: number;
+    /** Distinct users, not units: one user may cost several. */
+    readonly users: number;
+    /** Logins that are somebody’s. */
+    readonly connections: number;
+    /** The most units at one time. */
+    readonly unitsPeak: number;
+    /** The most users at one time. */
+    readonly usersPeak: number;
+    /** The most connections at one time. */
+    readonly connectionsPeak: number;
+    readonly logins: {
+      /** Logins that are in. */
+      readonly active: number;
+      /** Logins that have not identified themselves yet and cost nothing. */
+      readonly pending: number;
+      /** Logins that went out, and whose unit is held a while longer. */
+      readonly grace: number;
+    };
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface CountUsageByInstanceQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Only of this key. */
+  readonly key?: string | undefined;
+}
+
+export interface CountUsageByInstanceAnswer {
+  readonly items: readonly ({
+    readonly instance: string;
+    /** The key; absent for the default licence of an instance without a usable key. */
+    readonly key?: string;
+    readonly state: 'active' | 'silent';
+    /** Units as this instance sees them: a user who is also elsewhere counts here too. */
+    readonly units: number;
+    /** Distinct users. */
+    readonly users: number;
+    /** Logins that are somebody’s. */
+    readonly connections: number;
+    /** All logins, also those that cost nothing. */
+    readonly logins: number;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ListUsageByUserQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Only of this key. */
+  readonly key?: string | undefined;
+}
+
+export interface ListUsageByUserAnswer {
+  readonly items: readonly ({
+    /** The key; absent for the default licence of an instance without a usable key. */
+    readonly key?: string;
+    /** The licence user ID. */
+    readonly userId: string;
+    /** Now, over all instances. */
+    readonly connections: number;
+    /** His most at one time since he last had none. It is no limit. */
+    readonly connectionsPeak: number;
+    /** What he costs. */
+    readonly units: number;
+    /** Whether each of his connections costs a unit, until he has none left. */
+    readonly transitioned: boolean;
+    /** Where he is, by name; only instances that the token may see. */
+    readonly instances: readonly ({
+      readonly instance: string;
+      /** On this instance. */
+      readonly connections: number;
+      /** The units that this row accounts for; all rows together come to what he costs. */
+      readonly units: number;
+      /** Whether his unit is already counted on another row (`shr`). */
+      readonly shared: boolean;
+    })[];
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ListJournalQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  readonly order?: 'newest' | 'oldest' | undefined;
+  /** Without a cursor: begin behind this decision. With `order=oldest` and the last decision that you know, it gives what came since. */
+  readonly after?: string | undefined;
+  /** What happened. */
+  readonly type?: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | undefined;
+  /** Events that name this instance. */
+  readonly instance?: string | undefined;
+  /** Events that name this login. */
+  readonly login?: string | undefined;
+  /** Events that name this licence user ID; a release names its login only. */
+  readonly user?: string | undefined;
+  /** Events under this key; those that name an instance only count to the key it is registered with now. */
+  readonly key?: string | undefined;
+  /** What this actor did, as it stands in the journal. */
+  readonly actor?: string | undefined;
+}
+
+export interface ListJournalAnswer {
+  readonly items: readonly ({
+    /** Its ID: shard, version and index. */
+    readonly decision: string;
+    /** When, by the clock of the database. */
+    readonly at: string;
+    /** What happened. */
+    readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed';
+    /** Who did it: the name and the ID of a token, or `lictor`. */
+    readonly actor?: string;
+    /** The instance. */
+    readonly instance?: string;
+    /** The login. */
+    readonly login?: string;
+    /** The key; absent on the default licence of an instance. */
+    readonly key?: string;
+    /** The licence user ID. */
+    readonly userId?: string;
+    /** What kind of login. */
+    readonly kind?: string;
+    /** Whether it has still to identify itself. */
+    readonly pending?: boolean;
+    /** The process. */
+    readonly processId?: number;
+    /** The login that started it. */
+    readonly parent?: string;
+    /** The length of its lease. */
+    readonly leaseSeconds?: number;
+    /** The end of its lease. */
+    readonly expiresAt?: string;
+    /** When it ends by itself. */
+    readonly endsAt?: string;
+    /** Why it ended. */
+    readonly reason?: string;
+    /** What whoever forced it gave as reason. */
+    readonly note?: string;
+    /** How many logins ended. */
+    readonly logins?: number;
+    /** Only logins without a lease of their own ended. */
+    readonly boundOnly?: boolean;
+    /** Connections of the user afterwards. */
+    readonly connections?: number;
+    /** What the user costs afterwards. */
+    readonly units?: number;
+    /** Units taken; negative when some came back on balance. */
+    readonly unitsAdded?: number;
+    /** Units that came back. */
+    readonly unitsFreed?: number;
+    /** Units in use of the key afterwards. */
+    readonly unitsInUse?: number;
+    /** Whether each connection costs a unit. */
+    readonly transitioned?: boolean;
+    /** Of each key that got units back; of an instance, on its default licence. */
+    readonly unitsInUseByKey?: readonly ({
+      readonly key?: string;
+      readonly instance?: string;
+      readonly unitsInUse: number;
+    })[];
+    /** The rule that refused. */
+    readonly rule?: string;
+    /** The code of the refusal. */
+    readonly code?: string;
+    /** The limit of the rule. */
+    readonly limit?: number;
+    /** How much of it was in use. */
+    readonly inUse?: number;
+    /** How much was asked for. */
+    readonly requested?: number;
+    /** How many logins were refused alike in one batch. */
+    readonly count?: number;
+    /** Up to eight of the refused logins. */
+    readonly samples?: readonly ({
+      readonly instance: string;
+      readonly login: string;
+      readonly userId?: string;
+      readonly actor: string;
+    })[];
+    /** The whole record of the instance or key as it was from then on. */
+    readonly record?: {
+      readonly [member: string]: unknown;
+    };
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+}
+
+export interface ExplainDecisionAnswer {
+  /** Its ID: shard, version and index. */
+  readonly decision: string;
+  /** When, by the clock of the database. */
+  readonly at: string;
+  /** What happened. */
+  readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed';
+  /** Who did it: the name and the ID of a token, or `lictor`. */
+  readonly actor?: string;
+  /** The instance. */
+  readonly instance?: string;
+  /** The login. */
+  readonly login?: string;
+  /** The key; absent on the default licence of an instance. */
+  readonly key?: string;
+  /** The licence user ID. */
+  readonly userId?: string;
+  /** What kind of login. */
+  readonly kind?: string;
+  /** Whether it has still to identify itself. */
+  readonly pending?: boolean;
+  /** The process. */
+  readonly processId?: number;
+  /** The login that started it. */
+  readonly parent?: string;
+  /** The length of its lease. */
+  readonly leaseSeconds?: number;
+  /** The end of its lease. */
+  readonly expiresAt?: string;
+  /** When it ends by itself. */
+  readonly endsAt?: string;
+  /** Why it ended. */
+  readonly reason?: string;
+  /** What whoever forced it gave as reason. */
+  readonly note?: string;
+  /** How many logins ended. */
+  readonly logins?: number;
+  /** Only logins without a lease of their own ended. */
+  readonly boundOnly?: boolean;
+  /** Connections of the user afterwards. */
+  readonly connections?: number;
+  /** What the user costs afterwards. */
+  readonly units?: number;
+  /** Units taken; negative when some came back on balance. */
+  readonly unitsAdded?: number;
+  /** Units that came back. */
+  readonly unitsFreed?: number;
+  /** Units in use of the key afterwards. */
+  readonly unitsInUse?: number;
+  /** Whether each connection costs a unit. */
+  readonly transitioned?: boolean;
+  /** Of each key that got units back; of an instance, on its default licence. */
+  readonly unitsInUseByKey?: readonly ({
+    readonly key?: string;
+    readonly instance?: string;
+    readonly unitsInUse: number;
+  })[];
+  /** The rule that refused. */
+  readonly rule?: string;
+  /** The code of the refusal. */
+  readonly code?: string;
+  /** The limit of the rule. */
+  readonly limit?: number;
+  /** How much of it was in use. */
+  readonly inUse?: number;
+  /** How much was asked for. */
+  readonly requested?: number;
+  /** How many logins were refused alike in one batch. */
+  readonly count?: number;
+  /** Up to eight of the refused logins. */
+  readonly samples?: readonly ({
+    readonly instance: string;
+    readonly login: string;
+    readonly userId?: string;
+    readonly actor: string;
+  })[];
+  /** The whole record of the instance or key as it was from then on. */
+  readonly record?: {
+    readonly [member: string]: unknown;
+  };
+  /** What it means, in a sentence or two. */
+  readonly words: string;
+}
+
+export interface CreateTokenBody {
+  /** What people call it; it stands in the journal with what the token did. */
+  readonly name: string;
+  /** `administrator` may do everything, `operator` everything but keys and tokens, `viewer` only reads, `instance` is what an installation needs for itself. */
+  readonly role: 'administrator' | 'operator' | 'viewer' | 'instance';
+  /** The IDs of the only keys that it may touch; without it, every key. */
+  readonly keys?: readonly (string)[] | undefined;
+  /** The name of the only instance that it may touch; without it, every instance. */
+  readonly instance?: string | undefined;
+  /** When it ends; without it, never. */
+  readonly expiresAt?: string | undefined;
+}
+
+export interface CreateTokenAnswer {
+  readonly id: string;
+  readonly name: string;
+  /** `administrator` may do everything, `operator` everything but keys and tokens, `viewer` only reads, `instance` is what an installation needs for itself. */
+  readonly role: 'administrator' | 'operator' | 'viewer' | 'instance';
+  readonly keys?: readonly (string)[];
+  readonly instance?: string;
+  /** When it was made. */
+  readonly createdAt: string;
+  /** The ID of the token that made it; `configured` is the one of the configuration. */
+  readonly createdBy: string;
+  /** When it ends. */
+  readonly expiresAt?: string;
+  /** When it was revoked. */
+  readonly revokedAt?: string;
+  /** When it was last used, to within a minute or two. */
+  readonly lastUsedAt?: string;
+  /** The token itself. It is shown this once and stored nowhere. */
+  readonly token: string;
+}
+
+export interface ListTokensQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface ListTokensAnswer {
+  readonly items: readonly ({
+    readonly id: string;
+    readonly name: string;
+    /** `administrator` may do everything, `operator` everything but keys and tokens, `viewer` only reads, `instance` is what an installation needs for itself. */
+    readonly role: 'administrator' | 'operator' | 'viewer' | 'instance';
+    readonly keys?: readonly (string)[];
+    readonly instance?: string;
+    /** When it was made. */
+    readonly createdAt: string;
+    /** The ID of the token that made it; `configured` is the one of the configuration. */
+    readonly createdBy: string;
+    /** When it ends. */
+    readonly expiresAt?: string;
+    /** When it was revoked. */
+    readonly revokedAt?: string;
+    /** When it was last used, to within a minute or two. */
+    readonly lastUsedAt?: string;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+}
+
+export interface GetLivenessAnswer {
+  readonly status: 'live';
+}
+
+export interface GetReadinessAnswer {
+  readonly status: 'ready' | 'degraded' | 'not-ready';
+  readonly checks: {
+    readonly database: {
+      readonly status: 'ready' | 'degraded' | 'not-ready';
+      /** What is the case, and what it means. */
+      readonly words: string;
+    };
+    readonly coordination: {
+      readonly status: 'ready' | 'degraded' | 'not-ready';
+      /** What is the case, and what it means. */
+      readonly words: string;
+    };
+    readonly lane: {
+      readonly status: 'ready' | 'degraded' | 'not-ready';
+      /** What is the case, and what it means. */
+      readonly words: string;
+    };
+  };
+  /** What a crash or a failover could lose. */
+  readonly durability: string;
+  /** Whether this replica does the work that must be done once. */
+  readonly leader: boolean;
+  readonly replica: string;
+}
+
+export interface ListProblemsAnswer {
+  readonly items: readonly ({
+    readonly type: string;
+    readonly code: string;
+    readonly status: number;
+    readonly title: string;
+    /** What to do about it. */
+    readonly advice: string;
+  })[];
+}
+
+export interface GetProblemAnswer {
+  readonly type: string;
+  readonly code: string;
+  readonly status: number;
+  readonly title: string;
+  /** What to do about it. */
+  readonly advice: string;
+}
+
+/** What each operation takes, in this order, and answers. */
+export interface Operations {
+  /**
+   * Log a user in
+   *
+   * Grants what the login costs, durably, or refuses it with the rule that did and the figures.
+   *
+   * Requires a token that permits `logins.create`.
+   */
+  readonly logIn: { readonly input: [body: LogInBody]; readonly answer: LogInAnswer };
+  /**
+   * List the logins that are in
+   *
+   * Out of the distributed table, so that it is as of a moment ago; it says of when.
+   *
+   * Requires a token that permits `logins.read`.
+   */
+  readonly listLogins: { readonly input: [query?: ListLoginsQuery]; readonly answer: ListLoginsAnswer };
+  /**
+   * Explain what a login would come to now
+   *
+   * Decides it like a login and changes nothing.
+   *
+   * Requires a token that permits `logins.explain`.
+   */
+  readonly explainLogin: { readonly input: [body: ExplainLoginBody]; readonly answer: ExplainLoginAnswer };
+  /**
+   * Read a login
+   *
+   * Requires a token that permits `logins.read`.
+   */
+  readonly readLogin: { readonly input: [id: string, query?: ReadLoginQuery]; readonly answer: ReadLoginAnswer };
+  /**
+   * Log out
+   *
+   * Can be repeated. Where the instance is named (or the token is restricted to one) it can come before its login, which is then not granted any more.
+   *
+   * Requires a token that permits `logins.release`.
+   */
+  readonly logOut: { readonly input: [id: string, query?: LogOutQuery]; readonly answer: undefined };
+  /**
+   * Identify the user of a login
+   *
+   * Trades the unit of the former ID for one of the user, both or neither.
+   *
+   * Requires a token that permits `logins.create`.
+   */
+  readonly identifyLogin: { readonly input: [id: string, body: IdentifyLoginBody, query?: IdentifyLoginQuery]; readonly answer: IdentifyLoginAnswer };
+  /**
+   * Renew the lease of a login
+   *
+   * Answers `renewed`, or a problem that says that the login is lost and why.
+   *
+   * Requires a token that permits `logins.renew`.
+   */
+  readonly renewLogin: { readonly input: [id: string, query?: RenewLoginQuery]; readonly answer: RenewLoginAnswer };
+  /**
+   * Many logins, logouts and heartbeats in one request
+   *
+   * Each operation has its own verdict, in the same order; one that fails changes nothing for the others. Operations on one login are done in the order they stand in.
+   *
+   * Requires a token that permits `logins.create`.
+   */
+  readonly batchLogins: { readonly input: [body: BatchLoginsBody]; readonly answer: BatchLoginsAnswer };
+  /**
+   * Give a sign of life of an instance
+   *
+   * Answers `alive`, or a problem: another incarnation has taken over, or it was silent too long and what was bound to it was taken back.
+   *
+   * Requires a token that permits `instances.heartbeat`.
+   */
+  readonly beatInstance: { readonly input: [name: string, body: BeatInstanceBody]; readonly answer: BeatInstanceAnswer };
+  /**
+   * Force logins out
+   *
+   * One login, everything that an instance holds (it stays registered), or everything of a user under a key. Units are free at once. Whoever is forced out hears of it at the next sign of life. Repeating it does no harm.
+   *
+   * Requires a token that permits `logins.force`.
+   */
+  readonly forceRelease: { readonly input: [body: ForceReleaseBody]; readonly answer: ForceReleaseAnswer };
+  /**
+   * Register an instance
+   *
+   * At every start, and to take another key. 201 for a new name, else 200. Settings are taken when a life begins; those left out keep their values. `unitLimit`, `connectionLimit` and `trustedProxies` need a token that permits `instances.change`.
+   *
+   * Requires a token that permits `instances.register`.
+   */
+  readonly registerInstance: { readonly input: [name: string, body: RegisterInstanceBody]; readonly answer: RegisterInstanceAnswer };
+  /**
+   * Read an instance, with what it holds
+   *
+   * Requires a token that permits `instances.read`.
+   */
+  readonly readInstance: { readonly input: [name: string]; readonly answer: ReadInstanceAnswer };
+  /**
+   * Change the settings of an instance
+   *
+   * On the revision of `If-Match`; settings left out keep their values.
+   *
+   * Requires a token that permits `instances.change`.
+   */
+  readonly configureInstance: { readonly input: [name: string, body: ConfigureInstanceBody, revision: string]; readonly answer: ConfigureInstanceAnswer };
+  /**
+   * Deregister an instance
+   *
+   * Everything that it holds is released in the same step. Repeating it does no harm.
+   *
+   * Requires a token that permits `instances.remove`.
+   */
+  readonly removeInstance: { readonly input: [name: string]; readonly answer: undefined };
+  /**
+   * List the registered instances
+   *
+   * By name; only those that the token may see.
+   *
+   * Requires a token that permits `instances.read`.
+   */
+  readonly listInstances: { readonly input: [query?: ListInstancesQuery]; readonly answer: ListInstancesAnswer };
+  /**
+   * Whether the key of an instance permits a feature
+   *
+   * A key that is missing or not valid permits none; the reason says which is the case.
+   *
+   * Requires a token that permits `instances.read`.
+   */
+  readonly readInstanceFeature: { readonly input: [name: string, feature: string]; readonly answer: ReadInstanceFeatureAnswer };
+  /**
+   * Look at a key file without installing it
+   *
+   * Stores nothing. A file that cannot be read answers 422 with every fault in `faults`.
+   *
+   * Requires a token that permits `keys.inspect`.
+   */
+  readonly inspectKey: { readonly input: [body: InspectKeyBody]; readonly answer: InspectKeyAnswer };
+  /**
+   * Install a key
+   *
+   * The same content again is already there and answers 200. A key without a signature of ours is accepted only where the configuration allows it, on stated terms.
+   *
+   * Requires a token that permits `keys.install`.
+   */
+  readonly installKey: { readonly input: [body: InstallKeyBody]; readonly answer: InstallKeyAnswer };
+  /**
+   * List the installed keys
+   *
+   * By ID; only those that the token may see.
+   *
+   * Requires a token that permits `keys.read`.
+   */
+  readonly listKeys: { readonly input: [query?: ListKeysQuery]; readonly answer: ListKeysAnswer };
+  /**
+   * Read a key
+   *
+   * Requires a token that permits `keys.read`.
+   */
+  readonly readKey: { readonly input: [id: string]; readonly answer: ReadKeyAnswer };
+  /**
+   * Change how a key is enforced
+   *
+   * Requires a token that permits `keys.change`.
+   */
+  readonly changeKey: { readonly input: [id: string, body: ChangeKeyBody, revision: string]; readonly answer: ChangeKeyAnswer };
+  /**
+   * Remove a key
+   *
+   * Only one that no instance is registered with. Repeating it does no harm.
+   *
+   * Requires a token that permits `keys.remove`.
+   */
+  readonly removeKey: { readonly input: [id: string]; readonly answer: undefined };
+  /**
+   * Get the key file as it was installed
+   *
+   * Byte for byte. Only for administrators, because it can be installed elsewhere.
+   *
+   * Requires a token that permits `keys.install`.
+   */
+  readonly readKeyFile: { readonly input: [id: string]; readonly answer: string };
+  /**
+   * Whether a key permits a feature
+   *
+   * A key that is not valid permits none; the reason says which is the case.
+   *
+   * Requires a token that permits `keys.read`.
+   */
+  readonly readKeyFeature: { readonly input: [id: string, feature: string]; readonly answer: ReadKeyFeatureAnswer };
+  /**
+   * What is in use of each key
+   *
+   * Every installed key, and the default licences that are in use. The token of an instance sees the totals of its key.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly countUsage: { readonly input: [query?: CountUsageQuery]; readonly answer: CountUsageAnswer };
+  /**
+   * What is in use on each instance
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly countUsageByInstance: { readonly input: [query?: CountUsageByInstanceQuery]; readonly answer: CountUsageByInstanceAnswer };
+  /**
+   * Who is in, where, and what he costs
+   *
+   * By key and user ID. One user on several instances of a key costs one unit until he transitions.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly listUsageByUser: { readonly input: [query?: ListUsageByUserQuery]; readonly answer: ListUsageByUserAnswer };
+  /**
+   * List what was decided and changed
+   *
+   * A page looks at a bounded part of the journal: with a filter it may hold few events or none and still have a `nextCursor`. The end is reached when there is none.
+   *
+   * Requires a token that permits `journal.read`.
+   */
+  readonly listJournal: { readonly input: [query?: ListJournalQuery]; readonly answer: ListJournalAnswer };
+  /**
+   * Explain one decision
+   *
+   * What was decided, by whom, when, and what it means in words.
+   *
+   * Requires a token that permits `journal.read`.
+   */
+  readonly explainDecision: { readonly input: [decision: string]; readonly answer: ExplainDecisionAnswer };
+  /**
+   * Make an access token
+   *
+   * Requires a token that permits `tokens.manage`.
+   */
+  readonly createToken: { readonly input: [body: CreateTokenBody]; readonly answer: CreateTokenAnswer };
+  /**
+   * List access tokens
+   *
+   * In the order they were made, also those that are revoked or have expired.
+   *
+   * Requires a token that permits `tokens.manage`.
+   */
+  readonly listTokens: { readonly input: [query?: ListTokensQuery]; readonly answer: ListTokensAnswer };
+  /**
+   * Revoke an access token
+   *
+   * At once on this replica, and within seconds on the others. Repeating it does no harm.
+   *
+   * Requires a token that permits `tokens.manage`.
+   */
+  readonly revokeToken: { readonly input: [id: string]; readonly answer: undefined };
+  /** Whether the process runs */
+  readonly getLiveness: { readonly input: []; readonly answer: GetLivenessAnswer };
+  /**
+   * Whether this replica should be sent requests
+   *
+   * `ready` and `degraded` answer 200, `not-ready` answers 503; the words say why.
+   */
+  readonly getReadiness: { readonly input: []; readonly answer: GetReadinessAnswer };
+  /** Metrics for Prometheus */
+  readonly getMetrics: { readonly input: []; readonly answer: string };
+  /** Every problem that Lictor can report */
+  readonly listProblems: { readonly input: []; readonly answer: ListProblemsAnswer };
+  /** What a problem means and what to do */
+  readonly getProblem: { readonly input: [code: string]; readonly answer: GetProblemAnswer };
+}
+
+/** How each operation is sent. */
+export const OPERATIONS = {
+  logIn: { method: 'POST', path: '/v1/logins', body: true, answer: 'json' },
+  listLogins: { method: 'GET', path: '/v1/logins', query: true, answer: 'json' },
+  explainLogin: { method: 'POST', path: '/v1/logins/explain', body: true, answer: 'json' },
+  readLogin: { method: 'GET', path: '/v1/logins/{id}', query: true, answer: 'json' },
+  logOut: { method: 'DELETE', path: '/v1/logins/{id}', query: true, answer: 'none' },
+  identifyLogin: { method: 'POST', path: '/v1/logins/{id}/identify', body: true, query: true, answer: 'json' },
+  renewLogin: { method: 'POST', path: '/v1/logins/{id}/heartbeat', query: true, answer: 'json' },
+  batchLogins: { method: 'POST', path: '/v1/logins/batch', body: true, answer: 'json' },
+  beatInstance: { method: 'POST', path: '/v1/instances/{name}/heartbeat', body: true, answer: 'json' },
+  forceRelease: { method: 'POST', path: '/v1/releases', body: true, answer: 'json' },
+  registerInstance: { method: 'PUT', path: '/v1/instances/{name}', body: true, answer: 'json' },
+  readInstance: { method: 'GET', path: '/v1/instances/{name}', answer: 'json' },
+  configureInstance: { method: 'PATCH', path: '/v1/instances/{name}', body: true, revision: true, answer: 'json' },
+  removeInstance: { method: 'DELETE', path: '/v1/instances/{name}', answer: 'none' },
+  listInstances: { method: 'GET', path: '/v1/instances', query: true, answer: 'json' },
+  readInstanceFeature: { method: 'GET', path: '/v1/instances/{name}/features/{feature}', answer: 'json' },
+  inspectKey: { method: 'POST', path: '/v1/keys/inspect', body: true, answer: 'json' },
+  installKey: { method: 'POST', path: '/v1/keys', body: true, answer: 'json' },
+  listKeys: { method: 'GET', path: '/v1/keys', query: true, answer: 'json' },
+  readKey: { method: 'GET', path: '/v1/keys/{id}', answer: 'json' },
+  changeKey: { method: 'PATCH', path: '/v1/keys/{id}', body: true, revision: true, answer: 'json' },
+  removeKey: { method: 'DELETE', path: '/v1/keys/{id}', answer: 'none' },
+  readKeyFile: { method: 'GET', path: '/v1/keys/{id}/file', answer: 'text' },
+  readKeyFeature: { method: 'GET', path: '/v1/keys/{id}/features/{feature}', answer: 'json' },
+  countUsage: { method: 'GET', path: '/v1/usage/counts', query: true, answer: 'json' },
+  countUsageByInstance: { method: 'GET', path: '/v1/usage/instances', query: true, answer: 'json' },
+  listUsageByUser: { method: 'GET', path: '/v1/usage/users', query: true, answer: 'json' },
+  listJournal: { method: 'GET', path: '/v1/journal', query: true, answer: 'json' },
+  explainDecision: { method: 'GET', path: '/v1/journal/{decision}', answer: 'json' },
+  createToken: { method: 'POST', path: '/v1/tokens', body: true, answer: 'json' },
+  listTokens: { method: 'GET', path: '/v1/tokens', query: true, answer: 'json' },
+  revokeToken: { method: 'DELETE', path: '/v1/tokens/{id}', answer: 'none' },
+  getLiveness: { method: 'GET', path: '/livez', answer: 'json' },
+  getReadiness: { method: 'GET', path: '/readyz', answer: 'json' },
+  getMetrics: { method: 'GET', path: '/metrics', answer: 'text' },
+  listProblems: { method: 'GET', path: '/problems', answer: 'json' },
+  getProblem: { method: 'GET', path: '/problems/{code}', answer: 'json' },
+} as const;

@@ -1,0 +1,63 @@
+/**
+ * Applying what becomes of leased units. Like all of `apply.ts`, it decides nothing.
+ */
+
+import { FLAGS, type Joined, type Leased, type LeaseEnded } from './events.ts';
+import { Lease } from './holdings.ts';
+import { complain, type Position, verifyUsed } from './position.ts';
+import type { Standing, Table } from './table.ts';
+
+/** Applies a lease that is new, or what an instance's statement made of it. */
+export function applyLeased(table: Table, event: Leased, position: Position): void {
+  const place = table.place(event.instance);
+  const pool = table.pool(event.pool);
+  let lease = place.leases.get(event.lease);
+  if (!lease) {
+    lease = new Lease(event.lease, pool, place, event.incarnation);
+    table.addLease(lease);
+  }
+  table.setLease(lease, { units: event.units, endsAtMs: event.ends, sequence: event.sequence });
+  for (const [user, allowance, flags] of event.allowances ?? []) {
+    const difference = allowance - (lease.allowances.get(user) ?? 0);
+    if (difference !== 0 || pool.users.has(user))
+      table.shift(pool, user, place, difference, standingOf(flags));
+    table.setAllowance(lease, user, allowance);
+  }
+  for (const user of event.dropped ?? []) {
+    if (lease.allowances.get(user) !== 0)
+      complain(position, `the entry of "${user}" is not empty and cannot be dropped`);
+    table.setAllowance(lease, user, null);
+  }
+  verifyUsed(position, pool, event.used);
+}
+
+/** Applies the end of a lease. */
+export function applyLeaseEnded(table: Table, event: LeaseEnded, position: Position): void {
+  const place = table.place(event.instance);
+  const pool = table.pool(event.pool);
+  const lease = place.leases.get(event.lease);
+  if (!lease) return complain(position, `lease ${event.lease} is not in the books`);
+  for (const [user, allowance] of [...lease.allowances]) {
+    const standing = pool.users.get(user);
+    if (allowance > 0 && standing) table.shift(pool, user, place, -allowance, standing);
+    table.setAllowance(lease, user, null);
+  }
+  table.setLease(lease, { ...lease, units: 0 });
+  table.removeLease(lease);
+  verifyUsed(position, pool, event.used);
+}
+
+/** Applies that users are counted together from now on. */
+export function applyJoined(table: Table, event: Joined, position: Position): void {
+  const pool = table.pool(event.pool);
+  for (const [id, flags] of event.users) {
+    const user = pool.users.get(id);
+    if (!user?.home) return complain(position, `user "${id}" has no connection`);
+    table.shift(pool, id, user.home, 0, standingOf(flags));
+  }
+  verifyUsed(position, pool, event.used);
+}
+
+function standingOf(flags: number): Standing {
+  return { transitioned: (flags & FLAGS.transitioned) !== 0, apart: (flags & FLAGS.apart) !== 0 };
+}

@@ -1,0 +1,74 @@
+/**
+ * Applying what instances report of their tables, and the end of it. Like all of `apply.ts`, it decides nothing.
+ */
+
+import { readDigest } from './digest.ts';
+import { FLAGS, type Reported, type Unreported } from './events.ts';
+import type { Place, Pool } from './holdings.ts';
+import { complain, type Position, verifyUsed } from './position.ts';
+import type { Standing, Table } from './table.ts';
+
+/** Applies a report: its rows replace what stood, and at the end of a full one the others are gone. */
+export function applyReported(table: Table, event: Reported, position: Position): void {
+  const place = table.place(event.instance);
+  const pool = table.pool(event.pool);
+  const counted = event.counted === true;
+  for (const [user, connections, webSessions, flags] of event.rows) {
+    const before = place.reported.get(user)?.connections ?? 0;
+    if (counted) table.shift(pool, user, place, connections - before, standingOf(flags));
+    const transitioned = (flags & FLAGS.transitionedHere) !== 0;
+    const row = { connections, webSessions, transitioned, sequence: event.sequence };
+    table.setReported(place, user, connections === 0 ? null : row);
+  }
+  if (event.dropped !== undefined) {
+    const dropped = dropUnstated(table, place, counted ? pool : null, event.fullFrom ?? 0);
+    if (dropped !== event.dropped)
+      complain(position, `${dropped} reported users are gone, the row says ${event.dropped}`);
+  }
+  const digest = readDigest(event.digest);
+  if (digest === null) return complain(position, `"${event.digest}" is not a digest`);
+  if (place.reported.size !== digest.rows)
+    complain(position, `${place.reported.size} users are reported, the row says ${digest.rows}`);
+  table.setReport(place, {
+    incarnation: event.incarnation,
+    pool: event.pool,
+    counted,
+    sequence: event.sequence,
+    fullFrom: event.more ? (event.fullFrom ?? 0) : 0,
+    ...digest,
+    atMs: position.moment.atMs,
+  });
+  verifyUsed(position, pool, event.used);
+}
+
+/** Applies the end of everything that an instance had reported. */
+export function applyUnreported(table: Table, event: Unreported, position: Position): void {
+  const place = table.place(event.instance);
+  const pool = table.pool(event.pool);
+  const dropped = dropUnstated(table, place, place.report?.counted ? pool : null, Number.POSITIVE_INFINITY);
+  if (dropped !== event.rows)
+    complain(position, `${dropped} reported users are gone, the row says ${event.rows}`);
+  table.setReport(place, null);
+  verifyUsed(position, pool, event.used);
+}
+
+/** The users of an instance that no update has stated from a sequence on. */
+export function* unstated(place: Place, fromSequence: number): Generator<string> {
+  for (const [user, { sequence }] of place.reported) if (sequence < fromSequence) yield user;
+}
+
+/** @param pool - where they count; null when they do not. */
+function dropUnstated(table: Table, place: Place, pool: Pool | null, fromSequence: number): number {
+  let count = 0;
+  for (const user of [...unstated(place, fromSequence)]) {
+    const standing = pool?.users.get(user);
+    if (pool && standing) table.shift(pool, user, place, -place.reported.get(user)!.connections, standing);
+    table.setReported(place, user, null);
+    count += 1;
+  }
+  return count;
+}
+
+function standingOf(flags: number): Standing {
+  return { transitioned: (flags & FLAGS.transitioned) !== 0, apart: (flags & FLAGS.apart) !== 0 };
+}

@@ -1,0 +1,272 @@
+/**
+ * Letting users in and out on an instance that decides for itself (F-50): the rules of `logins.ts` on the table
+ * of one instance, with two more: users who are new here wait while the server says that combined use is over
+ * the limit (F-53), or when it has been away for too long.
+ */
+
+import { type Count, NOBODY, unitsOf, withConnection, withoutConnection } from './counting.ts';
+import {
+  connectionLimitGround,
+  emergencyGround,
+  faultGround,
+  type Ground,
+  type LocalRule,
+  offlineGround,
+  overLimitGround,
+  parentGround,
+  RETRY_AFTER_SECONDS,
+  unitLimitGround,
+  unitsGround,
+} from './grounds.ts';
+import { LocalLogin, type LocalTable, type LocalUser } from './localtable.ts';
+import { REQUEST_HOLD_MS } from './logins.ts';
+import type { Problem } from './operations.ts';
+import { WEB_GRACE_MS } from './releases.ts';
+import { type Claims, identify, isText } from './users.ts';
+
+/** What a login says of itself on an instance that decides for itself. */
+export interface LocalClaims extends Claims {
+  /** The login of the process that started this one by `Job` (F-34). */
+  readonly parent?: LocalLogin | undefined;
+}
+
+/** Why a login was refused: enough to explain it without looking anywhere else. */
+export interface LocalRefusal extends Ground<LocalRule> {
+  readonly is: 'refused';
+}
+
+/** What becomes of a login: itself when it is granted. */
+export type LocalAnswer = LocalLogin | LocalRefusal | Problem;
+
+/**
+ * Decides a login, and lets it in when it is granted.
+ * @param table - the instance's table.
+ * @param nowMs - milliseconds of the table's clock, which never goes back.
+ */
+export function decideLocalLogin(table: LocalTable, claims: LocalClaims, nowMs: number): LocalAnswer {
+  if (table.due.nextMs <= nowMs) endDue(table, nowMs);
+  const { kind, parent } = claims;
+  if (kind === 'emergency' && table.emergency?.isHeld) return refuse(emergencyGroundOf(table));
+  if (parent !== undefined && !isKnown(table, parent))
+    return refuse(parentGround(table.instance, parent.userId ?? ''));
+  const needsId = kind === 'request' || (kind === 'web' && claims.webSession === undefined);
+  const loginId = needsId ? table.makeId() : '';
+  const identity = identify(claims, table.settings, loginId, table.instance, inheritedFrom(parent));
+  if (identity.is === 'illegal') return { is: 'problem', code: 'user-id-illegal', detail: identity.detail };
+  if (identity.is !== 'user') return enter(table, claims, identity.is === 'pending');
+  const { userId } = identity;
+  const user = table.users.get(userId);
+  if (user === undefined && !isText(userId)) return notText();
+  const next = withConnection(user ?? NOBODY, table.capacity.connectionsPerUnitMax);
+  const added = unitsOf(next) - unitsOf(user ?? NOBODY);
+  const ground = groundAgainst(table, user, userId, next, added, added, null);
+  if (ground !== null) return refuse(ground);
+  const login = new LocalLogin(table, kind);
+  if (claims.processId !== undefined) login.processId = claims.processId;
+  table.connect(login, user, userId, next);
+  if (kind === 'request') {
+    login.endsAtMs = nowMs + REQUEST_HOLD_MS;
+    table.due.push(login);
+  }
+  return answered(login, next, added);
+}
+
+/** Lets in who is nobody: what costs nothing, and who has not identified himself yet (F-43). */
+function enter(table: LocalTable, claims: LocalClaims, isPending: boolean): LocalLogin {
+  const login = new LocalLogin(table, claims.kind);
+  if (isPending) login.phase = 'pending';
+  if (claims.processId !== undefined) login.processId = claims.processId;
+  if (claims.kind === 'emergency') table.emergency = login;
+  return login;
+}
+
+function answered(login: LocalLogin, count: Count, added: number): LocalLogin {
+  login.connections = count.connections;
+  login.units = unitsOf(count);
+  login.unitsAdded = added;
+  return login;
+}
+
+/**
+ * Decides an explicit `Login(user)`: a first identification, or an atomic trade of units, after whose failure
+ * the login stands as it stood (F-43, F-46).
+ * @param clientAddress - of the client in canonical form; only the form `name@address` needs it.
+ * @param nowMs - milliseconds of the table's clock.
+ */
+export function decideLocalIdentify(
+  table: LocalTable,
+  login: LocalLogin,
+  name: string,
+  clientAddress: string | undefined,
+  nowMs: number,
+): LocalAnswer {
+  if (table.due.nextMs <= nowMs) endDue(table, nowMs);
+  if (login.table !== table || !login.isHeld || login.phase === 'grace') return lostLocally(login);
+  if (login.user === null && login.phase !== 'pending') {
+    return {
+      is: 'problem',
+      code: 'login-not-identifiable',
+      detail: `A login of kind "${login.kind}" is nobody's and costs nothing; log the user in with a login of its own.`,
+    };
+  }
+  const claims: Claims = { kind: 'user', user: name, clientAddress };
+  const identity = identify(claims, table.settings, '', table.instance);
+  if (identity.is !== 'user') {
+    const detail = identity.is === 'illegal' ? identity.detail : '';
+    return { is: 'problem', code: 'user-id-illegal', detail };
+  }
+  const { userId } = identity;
+  if (login.user?.id === userId) return answered(login, login.user, 0);
+  const user = table.users.get(userId);
+  if (user === undefined && !isText(userId)) return notText();
+  return trade(table, login, user, userId);
+}
+
+/** Gives up the unit of the old user ID and takes one for the new, both or neither (F-46). */
+function trade(
+  table: LocalTable,
+  login: LocalLogin,
+  user: LocalUser | undefined,
+  userId: string,
+): LocalAnswer {
+  const old = login.user;
+  const freed = old === null ? 0 : unitsOf(old) - unitsOf(withoutConnection(old));
+  const next = withConnection(user ?? NOBODY, table.capacity.connectionsPerUnitMax);
+  const taken = unitsOf(next) - unitsOf(user ?? NOBODY);
+  const added = taken - freed;
+  const ground = groundAgainst(table, user, userId, next, added, taken, login);
+  if (ground !== null) return refuse(ground);
+  if (old !== null) table.disconnect(login);
+  // The former user may be gone from the table by now, but never the new one.
+  table.connect(login, user, userId, next);
+  if (login.phase === 'pending') login.phase = 'active';
+  return answered(login, next, added);
+}
+
+/**
+ * @param added - the units the instance would use more on balance.
+ * @param taken - the units the user ID would cost more.
+ * @param traded - the login whose present unit is given in exchange, if any.
+ * @returns what stands against it; null when it fits.
+ */
+function groundAgainst(
+  table: LocalTable,
+  user: LocalUser | undefined,
+  userId: string,
+  next: Count,
+  added: number,
+  taken: number,
+  traded: LocalLogin | null,
+): Ground<LocalRule> | null {
+  const { capacity, gates, settings, instance } = table;
+  if (capacity.fault !== null && (traded?.user ? added > 0 : table.connections > 0)) {
+    return faultGround(instance, capacity.fault);
+  }
+  const here = user === undefined ? 0 : user.connections;
+  if (settings.connectionLimit > 0 && here >= settings.connectionLimit) {
+    return connectionLimitGround(instance, userId, settings.connectionLimit, here);
+  }
+  // Who gives up one unit for another takes nothing from anybody, new as the user ID may be.
+  if (here === 0 && added > 0) {
+    const { overLimit, offline } = gates;
+    if (overLimit !== null) return overLimitGround(instance, userId, overLimit.limit, overLimit.inUse);
+    if (offline !== null) return offlineGround(instance, userId, offline.forSeconds);
+  }
+  if (added <= 0) return null;
+  const inUse = table.units;
+  if (settings.unitLimit > 0 && inUse + added > settings.unitLimit) {
+    return unitLimitGround(instance, { limit: settings.unitLimit, inUse, requested: added });
+  }
+  if (inUse + added <= capacity.unitsMax) return null;
+  const asked = { limit: capacity.unitsMax, inUse, requested: added };
+  return unitsGround(userId, asked, taken > 1 ? next.connections : null, RETRY_AFTER_SECONDS);
+}
+
+/**
+ * Lets a login out. It can be repeated. The unit of a sessionless request is held for its ten seconds, and that
+ * of a web session that visited one page only for its grace (trap 8).
+ * @param nowMs - milliseconds of the table's clock.
+ * @param isOnePage - of a web session: it visited one page only.
+ * @returns whether it was in.
+ */
+export function decideLocalLogout(
+  table: LocalTable,
+  login: LocalLogin,
+  nowMs: number,
+  isOnePage = false,
+): boolean {
+  if (table.due.nextMs <= nowMs) endDue(table, nowMs);
+  if (login.table !== table || !login.isHeld || login.phase === 'grace') return false;
+  if (login.kind === 'request' && login.endsAtMs > nowMs) {
+    login.phase = 'grace';
+  } else if (login.kind === 'web' && isOnePage) {
+    login.phase = 'grace';
+    login.endsAtMs = nowMs + WEB_GRACE_MS;
+    table.due.push(login);
+  } else {
+    release(table, login);
+  }
+  return true;
+}
+
+/** Takes back a login at once, whatever it is and whatever grace it would have. */
+export function release(table: LocalTable, login: LocalLogin): void {
+  if (login.user !== null) table.disconnect(login);
+  if (table.emergency === login) table.emergency = null;
+  login.isOut = true;
+}
+
+/**
+ * Ends what ends by itself until an instant.
+ * @param nowMs - milliseconds of the table's clock.
+ * @returns how many logins that were.
+ */
+export function endDue(table: LocalTable, nowMs: number): number {
+  let ended = 0;
+  for (let login = table.due.take(nowMs); login !== undefined; login = table.due.take(nowMs)) {
+    release(table, login);
+    ended += 1;
+  }
+  return ended;
+}
+
+/** A login that is out can be inherited from as long as somebody holds it; one that was lost cannot. */
+function isKnown(table: LocalTable, parent: LocalLogin): boolean {
+  return parent.table === table && parent.life === table.life;
+}
+
+/** @returns the parent's user ID, null while it is pending, undefined when there is none to inherit. */
+function inheritedFrom(parent: LocalLogin | undefined): string | null | undefined {
+  if (parent === undefined) return undefined;
+  if (parent.user !== null) return parent.user.id;
+  return parent.phase === 'pending' ? null : undefined;
+}
+
+function emergencyGroundOf(table: LocalTable): Ground {
+  const processId = table.emergency?.processId ?? 0;
+  return emergencyGround(table.instance, processId > 0 ? `process ${processId}` : 'another process');
+}
+
+function refuse(ground: Ground<LocalRule>): LocalRefusal {
+  return { is: 'refused', ...ground };
+}
+
+function notText(): Problem {
+  return {
+    is: 'problem',
+    code: 'user-id-illegal',
+    detail:
+      'What names the user holds a NUL character or half a surrogate pair. Send whole Unicode characters.',
+  };
+}
+
+function lostLocally(login: LocalLogin): Problem {
+  const user = login.user === null ? '' : ` of user "${login.user.id}"`;
+  const reason = login.isOut || login.phase === 'grace' ? 'logged out' : 'lost';
+  return {
+    is: 'problem',
+    code: 'login-lost',
+    detail: `The login${user} is no longer held: ${reason}. Log in again.`,
+    extras: { lost: reason === 'lost' ? 'lost' : 'logout' },
+  };
+}

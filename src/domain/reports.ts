@@ -1,0 +1,29 @@
+/**
+ * What instances that decide for themselves report of their tables (F-50…F-54): the rows, and how far the
+ * reports have come.
+ */
+
+import type { Digest } from './digest.ts';
+
+/** One user ID of an instance's table, as the instance reported it. */
+export interface ReportedUser {
+  readonly connections: number;
+  readonly webSessions: number;
+  /** Whether he has transitioned as the instance sees it. */
+  readonly transitioned: boolean;
+  /** The number of the update that stated it last. */
+  readonly sequence: number;
+}
+
+/** How far the reports of an instance have come. */
+export interface ReportState extends Digest {
+  readonly incarnation: number;
+  readonly pool: string;
+  /** Whether the rows count in the pool: under a local key they do, under a leased one the lease counts. */
+  readonly counted: boolean;
+  /** The number of the last update that was accepted. */
+  readonly sequence: number;
+  /** The number at which a full report that is not complete began; 0 when there is none. */
+  readonly fullFrom: number;
+  readonly atMs: number;
+}

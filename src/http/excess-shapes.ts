@@ -1,0 +1,70 @@
+/**
+ * How an episode of combined use over the limit is shown.
+ */
+
+import { type Static, Type } from 'typebox';
+import type { Excess } from '../domain/excesses.ts';
+import { instantOf } from './answers.ts';
+import { Instant } from './schemas.ts';
+
+const MS_PER_HOUR = 3_600_000;
+
+/** One episode of the over-limit ledger. */
+export const ExcessShape = Type.Object({
+  id: Type.String({ description: 'The ID of the decision that began it.' }),
+  key: Type.String({ description: 'The key.' }),
+  state: Type.Enum(['open', 'ended'], {
+    type: 'string',
+    description: 'It ends when combined use is below the limit, not when it reaches it.',
+  }),
+  cause: Type.Enum(['reported', 'returned'], {
+    type: 'string',
+    description:
+      '`reported`: instances let users in before they heard of each other; `returned`: an instance that was given up for silent came back with its users.',
+  }),
+  limit: Type.Integer({ description: 'The units that the key enforces.' }),
+  from: Instant('When combined use was over the limit as far as the reports tell.'),
+  to: Type.Optional(Instant('When it was below the limit again; absent while it is not.')),
+  durationSeconds: Type.Number({ description: 'How long it has lasted, as of `asOf`.' }),
+  asOf: Instant('When the record was written last.'),
+  units: Type.Integer({ description: 'Units over the limit then; 0 while use is exactly the limit.' }),
+  unitsMax: Type.Integer({ description: 'The most units over the limit at one time.' }),
+  unitHours: Type.Number({ description: 'Units over the limit, integrated over time.' }),
+  usersCount: Type.Integer({
+    description:
+      'How many users came in over the limit: whose coming brought it over, or who came meanwhile.',
+  }),
+  users: Type.Array(Type.Object({ userId: Type.String(), instance: Type.String() }), {
+    description: 'The first of them.',
+  }),
+  instances: Type.Array(Type.String(), { description: 'The instances that they came in on.' }),
+  endedBy: Type.Optional(
+    Type.Enum(['logouts', 'silence', 'restart', 'removal', 'limit'], {
+      type: 'string',
+      description: 'What brought use below the limit.',
+    }),
+  ),
+});
+
+/** Shows an episode. */
+export function showExcess(excess: Excess): Static<typeof ExcessShape> {
+  const { id, pool, limit, cause, fromMs, atMs, toMs, units, unitsMax, unitMs, users, usersCount } = excess;
+  return {
+    id,
+    key: pool,
+    state: toMs === null ? 'open' : 'ended',
+    cause,
+    limit,
+    from: instantOf(fromMs),
+    ...(toMs === null ? {} : { to: instantOf(toMs) }),
+    durationSeconds: ((toMs ?? atMs) - fromMs) / 1000,
+    asOf: instantOf(atMs),
+    units,
+    unitsMax,
+    unitHours: unitMs / MS_PER_HOUR,
+    usersCount,
+    users: users.map(({ user, instance }) => ({ userId: user, instance })),
+    instances: [...excess.instances],
+    ...(excess.endedBy === null ? {} : { endedBy: excess.endedBy }),
+  };
+}

@@ -1,0 +1,236 @@
+/**
+ * The two reports over all instances: the summary of a key, and the dump of all servers; JSON or text.
+ */
+
+import { type Static, type TSchema, Type } from 'typebox';
+import type { Client } from '../../domain/clients.ts';
+import type {
+  DistributedUse,
+  DumpPage,
+  DumpPosition,
+  KeyTotal,
+  ServerUsage,
+  Summary,
+  UsageSummary,
+} from '../../service/summary.ts';
+import { AS_OF, fieldFault, PageAsOf, showAsOf } from '../answers.ts';
+import type { RoutePlugin } from '../app.ts';
+import { principalOf, requirePermission } from '../auth.ts';
+import { decodeCursor, encodeCursor } from '../cursors.ts';
+import { dumpText, prefersText, summaryText, TEXT_TYPE } from '../legacytext.ts';
+import { PageQuery, pageLimit, responses } from '../schemas.ts';
+
+/** How many users one text bears. */
+const TEXT_CLIENTS_MAX = 20_000;
+const CURSOR = 'usage-servers';
+
+const Count = (description: string) => Type.Integer({ description });
+const Name = (description: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength: 128, description }));
+
+const SummaryQuery = Type.Object(
+  {
+    key: Name('Which key is summarised.'),
+    instance: Name('Whose own use is shown beside; without `key`, its key is summarised.'),
+  },
+  { additionalProperties: false },
+);
+
+const KeyOfPool = Type.Optional(
+  Type.String({
+    description: 'The key; absent for the default licence of an instance without a usable key.',
+  }),
+);
+
+const Distributed = Type.Object({
+  unitsInUse: Count('Units in use over all instances, also those that are leased to one and free there.'),
+  unitsPeak: Count('The most units at one time.'),
+  unitsEnforced: Count('The units beyond which nobody new comes in.'),
+  unitsAuthorised: Count('The units that were bought.'),
+  users: Count('Distinct users, not units: one user may cost several.'),
+  usersPeak: Count('The most users at one time.'),
+  connections: Count('Connections over all instances.'),
+  connectionsPeak: Count('The most connections at one time.'),
+  instances: Count('Instances that are registered with the key and not silent.'),
+});
+
+const SummaryView = Type.Object({
+  key: KeyOfPool,
+  distributed: Distributed,
+  local: Type.Optional(
+    Type.Object({
+      instance: Type.String(),
+      connections: Count('Connections on this instance.'),
+      users: Count('Distinct users on this instance.'),
+      units: Count('Units as this instance sees them: a user who is also elsewhere counts here too.'),
+    }),
+  ),
+  ...AS_OF,
+});
+
+const ClientView = Type.Object({
+  userId: Type.String({ description: 'The licence user ID.' }),
+  connections: Count('On this instance.'),
+  units: Count('The units that this row accounts for; all rows of a user come to what he costs.'),
+  shared: Type.Boolean({ description: 'Whether his unit stands on the row of another instance (`shr`).' }),
+});
+
+const ServerView = Type.Object({
+  key: KeyOfPool,
+  instance: Type.String(),
+  state: Type.Enum(['active', 'silent', 'removed'], {
+    type: 'string',
+    description: '`silent`: it was given up; `removed`: it is not registered any more.',
+  }),
+  users: Count('Distinct users on this instance, also those of other pages.'),
+  connections: Count('Their connections.'),
+  units: Count('The units that its rows account for, and those leased to it that nobody uses.'),
+  unitsShared: Count('Units in use here that other instances use as well.'),
+  unitsReserved: Count('Units leased to it that nobody uses.'),
+  clients: Type.Array(ClientView, {
+    description: 'By user ID. If a page ends among them, the next one goes on with the same instance.',
+  }),
+});
+
+const TotalView = Type.Object({
+  key: KeyOfPool,
+  unitsInUse: Count('Units in use over all instances.'),
+  unitsEnforced: Count('The units beyond which nobody new comes in.'),
+  unitsAuthorised: Count('The units that were bought.'),
+  users: Count('Distinct users over all instances.'),
+  connections: Count('Connections over all instances.'),
+  instances: Count('Instances that are registered with the key and not silent.'),
+});
+
+const Dump = Type.Object({
+  ...PageAsOf(ServerView).properties,
+  totals: Type.Array(TotalView, {
+    description: 'Of each key on the page. Units are never added up over keys.',
+  }),
+});
+
+const DumpQuery = Type.Object(
+  { ...PageQuery.properties, key: Name('Only of this key.') },
+  { additionalProperties: false },
+);
+
+/** The services that these routes call. */
+interface Using {
+  readonly summary: Summary;
+}
+
+type App = Parameters<RoutePlugin>[0];
+
+/** A success that is JSON or text. The type is that of the JSON; text goes out as it is. */
+function jsonOrText<Shape extends TSchema>(description: string, schema: Shape): Shape {
+  const content = { 'application/json': { schema }, 'text/plain': { schema: Type.String() } };
+  return { description, content } as unknown as Shape;
+}
+
+const keyMember = (key: string | null) => (key === null ? {} : { key });
+
+function showSummary({ key, distributed, local, asOf }: UsageSummary): Static<typeof SummaryView> {
+  return {
+    ...keyMember(key),
+    distributed: { ...(distributed satisfies DistributedUse) },
+    ...(local === null ? {} : { local: { ...local } }),
+    ...showAsOf(asOf),
+  };
+}
+
+function showClient({ userId, connections, units, isShared }: Client): Static<typeof ClientView> {
+  return { userId, connections, units, shared: isShared };
+}
+
+function showServer({ pool: _pool, key, clients, ...all }: ServerUsage): Static<typeof ServerView> {
+  return { ...keyMember(key), ...all, clients: clients.map(showClient) };
+}
+
+function showTotal({ pool: _pool, key, ...total }: KeyTotal): Static<typeof TotalView> {
+  return { ...keyMember(key), ...total };
+}
+
+function showDump({ servers, totals, next, asOf }: DumpPage): Static<typeof Dump> {
+  return {
+    items: servers.map(showServer),
+    totals: totals.map(showTotal),
+    ...(next === null ? {} : { nextCursor: encodeCursor(CURSOR, next) }),
+    ...showAsOf(asOf),
+  };
+}
+
+/**
+ * The summary and the dump.
+ * @param services.summary - the reports.
+ */
+export function summaryRoutes(services: Using): RoutePlugin {
+  return (app, _options, done) => {
+    summaryRoute(app, services);
+    dumpRoute(app, services);
+    done();
+  };
+}
+
+function summaryRoute(app: App, { summary }: Using): void {
+  app.get(
+    '/v1/usage/summary',
+    {
+      config: { access: 'usage.read' },
+      schema: {
+        operationId: 'summariseUsage',
+        summary: 'What all instances of a key use together, and one of them by itself',
+        description:
+          'With neither parameter: the instance that the token is restricted to, or the only key there is. `Accept: text/plain` gives the layout of the legacy `ShowSummary`, in which users are units.',
+        tags: ['usage'],
+        querystring: SummaryQuery,
+        response: responses({ 200: jsonOrText('The summary.', SummaryView) }, [
+          'key-not-found',
+          'instance-not-found',
+          'not-ready',
+        ]),
+      },
+    },
+    async (request, reply) => {
+      const { key, instance } = request.query;
+      const found = await summary.summarise(principalOf(request), { key, instance });
+      reply.header('vary', 'accept');
+      if (!prefersText(request)) return showSummary(found);
+      reply.type(TEXT_TYPE);
+      return summaryText(found) as unknown as Static<typeof SummaryView>;
+    },
+  );
+}
+
+function dumpRoute(app: App, { summary }: Using): void {
+  app.get(
+    '/v1/usage/servers',
+    {
+      config: { access: 'usage.read' },
+      schema: {
+        operationId: 'dumpServers',
+        summary: 'Everybody on every instance, and what he costs',
+        description: `By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. \`limit\` counts users. \`Accept: text/plain\` gives the layout of the legacy dump, whole, up to ${TEXT_CLIENTS_MAX} users.`,
+        tags: ['usage'],
+        querystring: DumpQuery,
+        response: responses({ 200: jsonOrText('The dump.', Dump) }, ['key-not-found', 'not-ready']),
+      },
+    },
+    async (request, reply) => {
+      const { key, cursor } = request.query;
+      const principal = principalOf(request);
+      if (key !== undefined)
+        requirePermission(request, 'usage.read', { keyId: key, instance: principal.instance });
+      reply.header('vary', 'accept');
+      if (prefersText(request)) {
+        if (cursor !== undefined) throw fieldFault('?cursor', 'is for pages of JSON; the text is whole');
+        const limit = TEXT_CLIENTS_MAX;
+        reply.type(TEXT_TYPE);
+        const text = dumpText(await summary.dump(principal, { key, after: null, limit }));
+        return text as unknown as Static<typeof Dump>;
+      }
+      const position = decodeCursor(CURSOR, cursor, 3);
+      const after = position === null ? null : (position.map(String) as unknown as DumpPosition);
+      return showDump(await summary.dump(principal, { key, after, limit: pageLimit(request.query) }));
+    },
+  );
+}

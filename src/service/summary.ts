@@ -1,0 +1,303 @@
+/**
+ * The two reports over all instances: the summary of a key with what one instance sees of it (F-60), and the
+ * dump of all servers, which says for every instance who is there and what he costs (F-19, F-62). Both are read
+ * from a replica's copy that has caught up (R-15), and only as far as the asker may see.
+ *
+ * A user on several instances of a key is one unit; it stands on the first of them, and the other rows share it
+ * (`shr`). Units that are leased to an instance and that nobody uses are in use all the same, and so part of
+ * the totals.
+ */
+
+import { type Principal, permits } from '../domain/access.ts';
+import { type Client, type ClientRows, clientsByInstance, NOBODY_THERE } from '../domain/clients.ts';
+import { LicenseError } from '../domain/errors.ts';
+import { defaultPoolOf, type Instance } from '../domain/instances.ts';
+import { instanceNotFound } from '../domain/logins.ts';
+import type { Table } from '../domain/table.ts';
+import type { DatabaseClock } from './clock.ts';
+import { type AsOf, byCodeUnits } from './keys.ts';
+import type { Lane } from './lane.ts';
+import { keyOfPool, limitsOf, mayCount, poolIds } from './usage.ts';
+
+/** What all instances of a key use together. */
+export interface DistributedUse {
+  readonly unitsInUse: number;
+  readonly unitsPeak: number;
+  readonly unitsEnforced: number;
+  readonly unitsAuthorised: number;
+  /** Distinct users, each of whom may cost several units (trap 13). */
+  readonly users: number;
+  readonly usersPeak: number;
+  readonly connections: number;
+  readonly connectionsPeak: number;
+  /** Instances registered with the key that are not silent. */
+  readonly instances: number;
+}
+
+/** What one instance uses, as it sees it: a user who is also elsewhere counts here too. */
+export interface LocalUse {
+  readonly instance: string;
+  readonly connections: number;
+  readonly users: number;
+  /** What the legacy report calls users (trap 13). */
+  readonly units: number;
+}
+
+/** The summary of a key, or of an instance without a usable one. */
+export interface UsageSummary {
+  /** Null for the default licence of an instance. */
+  readonly key: string | null;
+  readonly distributed: DistributedUse;
+  /** Null when no instance was named. */
+  readonly local: LocalUse | null;
+  readonly asOf: AsOf;
+}
+
+/** One instance of a key in the dump, with all or some of those who are there. */
+export interface ServerUsage extends ClientRows {
+  readonly pool: string;
+  readonly key: string | null;
+  readonly instance: string;
+  readonly state: 'active' | 'silent' | 'removed';
+  /** By user ID; a page may end between two. */
+  readonly clients: readonly Client[];
+}
+
+/** The grand total of a key; units are never summed over keys (F-6). */
+export interface KeyTotal {
+  readonly pool: string;
+  readonly key: string | null;
+  readonly unitsInUse: number;
+  readonly unitsEnforced: number;
+  readonly unitsAuthorised: number;
+  readonly users: number;
+  readonly connections: number;
+  readonly instances: number;
+}
+
+/** Where a page of the dump ends: after this user of this instance of this pool. */
+export type DumpPosition = readonly [pool: string, instance: string, userId: string];
+
+/** A page of the dump. */
+export interface DumpPage {
+  readonly servers: readonly ServerUsage[];
+  /** Of the keys on the page, as far as the asker may see them. */
+  readonly totals: readonly KeyTotal[];
+  readonly next: DumpPosition | null;
+  readonly asOf: AsOf;
+}
+
+/** What the reports need. */
+export interface SummaryOptions {
+  readonly lane: Pick<Lane, 'read'>;
+  readonly clock: Pick<DatabaseClock, 'nowMs'>;
+}
+
+/** Makes the two reports. */
+export class Summary {
+  readonly #options: SummaryOptions;
+
+  constructor(options: SummaryOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Summarises a key.
+   * @param wanted.key - the key; left out, that of the instance.
+   * @param wanted.instance - whose own use is shown beside; left out, nobody's. With neither, the token's own
+   *   instance, or the only key there is.
+   * @throws LicenseError `key-not-found`, `instance-not-found`, `forbidden`, or `malformed-request` when it must
+   *   be said what is meant.
+   */
+  summarise(
+    principal: Principal,
+    wanted: { readonly key: string | undefined; readonly instance: string | undefined },
+  ): Promise<UsageSummary> {
+    return this.#options.lane.read((table) => {
+      const { pool, instance } = subjectOf(table, principal, wanted);
+      if (!mayCount(principal, table, pool)) throw notPermitted('this key');
+      if (instance !== null && !maySee(principal, instance)) throw notPermitted('this instance');
+      return {
+        key: keyOfPool(pool),
+        distributed: distributedUse(table, pool),
+        local: instance === null ? null : localUse(table, pool, instance.name),
+        asOf: this.#asOf(table),
+      };
+    });
+  }
+
+  /**
+   * One page of the dump of all servers: by key, instance and user ID.
+   * @param page.key - only of this key; undefined for all.
+   * @param page.limit - how many users at most; an instance that has none counts like one.
+   * @throws LicenseError `key-not-found`.
+   */
+  dump(
+    principal: Principal,
+    page: {
+      readonly key: string | undefined;
+      readonly after: DumpPosition | null;
+      readonly limit: number;
+    },
+  ): Promise<DumpPage> {
+    return this.#options.lane.read((table) => {
+      const servers: ServerUsage[] = [];
+      const totals: KeyTotal[] = [];
+      const room = new Room(page.limit);
+      for (const id of poolIds(table, page.key)) {
+        if (page.after !== null && id < page.after[0]) continue;
+        const after = page.after?.[0] === id ? page.after : null;
+        const found = serversOf(table, id, principal, after, room);
+        servers.push(...found);
+        if (found.length > 0 && mayCount(principal, table, id)) totals.push(totalOf(table, id));
+        if (room.isFull) break;
+      }
+      return { servers, totals, next: room.isFull ? positionAfter(servers) : null, asOf: this.#asOf(table) };
+    });
+  }
+
+  #asOf(table: Table): AsOf {
+    return { atMs: this.#options.clock.nowMs(), version: table.version };
+  }
+}
+
+/** How many rows still go on a page. One that does not fit makes it full. */
+class Room {
+  #left: number;
+  isFull = false;
+
+  constructor(rows: number) {
+    this.#left = rows;
+  }
+
+  /** @returns how many of so many rows go on the page. */
+  take(rows: number): number {
+    const taken = Math.min(rows, this.#left);
+    this.#left -= taken;
+    if (taken < rows) this.isFull = true;
+    return taken;
+  }
+}
+
+function subjectOf(
+  table: Table,
+  principal: Principal,
+  wanted: { readonly key: string | undefined; readonly instance: string | undefined },
+): { readonly pool: string; readonly instance: Instance | null } {
+  const name = wanted.instance ?? (wanted.key === undefined ? principal.instance : null);
+  if (name !== null) {
+    const instance = table.instances.get(name);
+    if (!instance) throw new LicenseError('instance-not-found', instanceNotFound(name).detail);
+    const own = instance.key === null ? defaultPoolOf(name) : instance.key;
+    return { pool: wanted.key ?? own, instance };
+  }
+  const pool = wanted.key === undefined ? onlyKey(table, principal) : poolIds(table, wanted.key)[0]!;
+  return { pool, instance: null };
+}
+
+function onlyKey(table: Table, principal: Principal): string {
+  const keys = [...table.keys.keys()].filter((id) => mayCount(principal, table, id));
+  if (keys.length === 1) return keys[0]!;
+  const detail = 'Say which key, or which instance, is meant: ?key=… or ?instance=….';
+  throw new LicenseError('malformed-request', detail, {
+    errors: [{ pointer: '?key', message: 'is required unless there is one key only' }],
+  });
+}
+
+function notPermitted(what: string): LicenseError {
+  return new LicenseError('forbidden', `The token is restricted and does not permit usage.read on ${what}.`);
+}
+
+function maySee(principal: Principal, { name, key }: Pick<Instance, 'name' | 'key'>): boolean {
+  return permits(principal, 'usage.read', { instance: name, keyId: key });
+}
+
+function distributedUse(table: Table, id: string): DistributedUse {
+  const pool = table.pools.get(id);
+  let instances = 0;
+  for (const { key, name, state } of table.instances.values()) {
+    if (state === 'active' && (key ?? defaultPoolOf(name)) === id) instances += 1;
+  }
+  return {
+    unitsInUse: pool?.units ?? 0,
+    unitsPeak: pool?.unitsPeak ?? 0,
+    ...limitsOf(table, id),
+    users: pool?.users.size ?? 0,
+    usersPeak: pool?.usersPeak ?? 0,
+    connections: pool?.connections ?? 0,
+    connectionsPeak: pool?.connectionsPeak ?? 0,
+    instances,
+  };
+}
+
+function localUse(table: Table, id: string, instance: string): LocalUse {
+  const { clients } = rowsOf(table, id).get(instance) ?? NOBODY_THERE;
+  return {
+    instance,
+    users: clients.length,
+    connections: clients.reduce((total, { connections }) => total + connections, 0),
+    units: clients.reduce((total, { unitsHere }) => total + unitsHere, 0),
+  };
+}
+
+function totalOf(table: Table, id: string): KeyTotal {
+  const { unitsInUse, unitsEnforced, unitsAuthorised, users, connections, instances } = distributedUse(
+    table,
+    id,
+  );
+  return {
+    pool: id,
+    key: keyOfPool(id),
+    unitsInUse,
+    unitsEnforced,
+    unitsAuthorised,
+    users,
+    connections,
+    instances,
+  };
+}
+
+function positionAfter(servers: readonly ServerUsage[]): DumpPosition | null {
+  const last = servers.at(-1);
+  return last ? [last.pool, last.instance, last.clients.at(-1)?.userId ?? ''] : null;
+}
+
+/** Every instance of a pool, also those that nobody is on. */
+function rowsOf(table: Table, id: string): Map<string, ClientRows> {
+  const pool = table.pools.get(id);
+  const rows = pool ? clientsByInstance(pool) : new Map<string, ClientRows>();
+  for (const { name, key } of table.instances.values()) {
+    if ((key ?? defaultPoolOf(name)) === id && !rows.has(name)) rows.set(name, NOBODY_THERE);
+  }
+  return rows;
+}
+
+/** The instances of one pool that go on a page. */
+function serversOf(
+  table: Table,
+  id: string,
+  principal: Principal,
+  after: DumpPosition | null,
+  room: Room,
+): ServerUsage[] {
+  const keyId = keyOfPool(id);
+  const rows = rowsOf(table, id);
+  const names = [...rows.keys()]
+    .filter((name) => permits(principal, 'usage.read', { instance: name, keyId }))
+    .filter((name) => after === null || name >= after[1])
+    .sort(byCodeUnits);
+  const servers: ServerUsage[] = [];
+  for (const name of names) {
+    const all = rows.get(name)!;
+    const sorted = all.clients.toSorted((left, right) => byCodeUnits(left.userId, right.userId));
+    const isContinued = after?.[1] === name;
+    const rest = isContinued ? sorted.filter(({ userId }) => userId > after[2]) : sorted;
+    if (isContinued && rest.length === 0) continue;
+    const taken = room.take(Math.max(1, rest.length));
+    if (taken === 0) break;
+    const state = table.instances.get(name)?.state ?? 'removed';
+    servers.push({ pool: id, key: keyId, instance: name, state, ...all, clients: rest.slice(0, taken) });
+    if (room.isFull) break;
+  }
+  return servers;
+}

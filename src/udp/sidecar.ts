@@ -1,0 +1,261 @@
+/**
+ * The sidecar: from a datagram to what is done about it. Each datagram passes the same gates in the same order,
+ * cheap ones first, and whatever fails one of them is counted and dropped without a word: who cannot show that
+ * he has an instance's secret learns not even that somebody is here.
+ */
+
+import type { KeyObject } from 'node:crypto';
+import { type DropReason, datagrams } from '../telemetry/datagrams.ts';
+import { writeFault, writeProgress, writeRedirect } from './answers.ts';
+import { Acquaintance, Exchange, type Reply } from './exchange.ts';
+import { type FaultLogger, Faults } from './faults.ts';
+import { Flights } from './flights.ts';
+import type { Lictor } from './lictor.ts';
+import { type DatagramKeys, isMadeBy, type RequestFrame, readRequest } from './packets.ts';
+import { checkProof, makeProof, type Sender } from './proofs.ts';
+import type { Querying } from './querying.ts';
+import { type Rate, Rates, senderOf } from './rates.ts';
+import { readHeartbeat, readQuery, readStart, readUpdate } from './requests.ts';
+import type { Roster } from './roster.ts';
+import { Staging } from './staging.ts';
+import { type Starting, shutDown, start } from './starting.ts';
+import { heartbeat, update } from './updating.ts';
+
+/** The addresses whose rates are remembered. */
+const SENDERS_MAX = 10_000;
+/** The instances whose rates and acquaintance are remembered. */
+const INSTANCES_MAX = 100_000;
+
+/** What the sidecar is bounded by. */
+export interface SidecarLimits {
+  readonly perAddress: Rate;
+  readonly perInstance: Rate;
+  /** Instances that may have something under way with Lictor at the same time. */
+  readonly flightsMax: number;
+  /** Memory of updates that are not whole yet, in octets. */
+  readonly stagedOctetsMax: number;
+}
+
+/** What the sidecar is made of. */
+export interface SidecarParts {
+  readonly keysOf: (name: string) => DatagramKeys | undefined;
+  /** The sidecar's own key, for proofs of address; no instance may know it. */
+  readonly proofKey: () => KeyObject;
+  readonly lictor: Lictor;
+  readonly roster: Roster;
+  readonly querying: Querying;
+  readonly limits: SidecarLimits;
+  readonly logger: FaultLogger;
+  /** The time, in milliseconds since 1970. */
+  readonly wallMs: () => number;
+  /** A clock that does not go back, in milliseconds. */
+  readonly nowMs: () => number;
+}
+
+/** Takes datagrams and answers them. */
+export class Sidecar {
+  readonly #parts: SidecarParts;
+  readonly #addresses: Rates;
+  readonly #instances: Rates;
+  readonly #acquaintances = new Map<string, Acquaintance>();
+  readonly #staging: Staging;
+  readonly #updates: Flights;
+  readonly #queries: Flights;
+  readonly #faults: Faults;
+  readonly #starting: Starting;
+
+  /** @param parts - see there. */
+  constructor(parts: SidecarParts) {
+    const { limits, lictor, logger, nowMs, wallMs } = parts;
+    this.#parts = parts;
+    this.#addresses = new Rates(limits.perAddress, SENDERS_MAX);
+    this.#instances = new Rates(limits.perInstance, INSTANCES_MAX);
+    this.#staging = new Staging(limits.stagedOctetsMax);
+    this.#updates = new Flights(limits.flightsMax);
+    this.#queries = new Flights(Math.max(1, Math.floor(limits.flightsMax / 4)));
+    this.#faults = new Faults(logger, nowMs);
+    this.#starting = {
+      lictor,
+      challenge: (exchange, incarnation) => this.#challenge(exchange, incarnation),
+      nowMs: wallMs,
+    };
+  }
+
+  /** Octets of updates that are not whole yet. */
+  get stagedOctets(): number {
+    return this.#staging.octets;
+  }
+
+  /** Whether nothing is under way with Lictor. */
+  get isIdle(): boolean {
+    return this.#updates.size === 0 && this.#queries.size === 0;
+  }
+
+  /** Drops what has waited too long; to be called now and then. */
+  sweep(): void {
+    this.#staging.sweep(this.#parts.nowMs());
+  }
+
+  /**
+   * Takes a datagram.
+   * @param datagram - its octets, which the sidecar keeps; the caller must not use them again.
+   * @param sender - where it came from.
+   * @param reply - sends a datagram back there.
+   */
+  receive(datagram: Buffer, sender: Sender, reply: Reply): void {
+    try {
+      const dropped = this.#admit(datagram, sender, reply);
+      if (dropped !== null) datagrams.dropped(dropped);
+    } catch (error) {
+      this.#faults.bug(error);
+    }
+  }
+
+  /** The gates. */
+  #admit(datagram: Buffer, sender: Sender, reply: Reply): DropReason | null {
+    const { keysOf, nowMs, wallMs, proofKey } = this.#parts;
+    if (!this.#addresses.take(senderOf(sender.address), nowMs())) return 'address-rate';
+    const frame = readRequest(datagram);
+    if (typeof frame === 'string') return frame;
+    const keys = keysOf(frame.name);
+    if (keys === undefined) return 'unknown-instance';
+    if (!isMadeBy(datagram, keys.instance)) return 'forged';
+    if (!this.#instances.take(frame.name, nowMs())) return 'instance-rate';
+    const acquaintance = this.#acquaintanceOf(frame.name);
+    if (!acquaintance.windows.take(frame.life.toString('hex'), frame.number)) return 'replayed';
+    const proof = checkProof(proofKey(), frame.name, sender, wallMs(), frame.proof);
+    const exchange = new Exchange({
+      frame,
+      octets: datagram.length,
+      sender,
+      keys,
+      acquaintance,
+      proof,
+      reply,
+    });
+    return this.#handle(exchange, frame);
+  }
+
+  #acquaintanceOf(name: string): Acquaintance {
+    let acquaintance = this.#acquaintances.get(name);
+    if (acquaintance === undefined) {
+      acquaintance = new Acquaintance();
+      // Instances have secrets, so there are more than that only where secrets come and go.
+      if (this.#acquaintances.size >= INSTANCES_MAX) this.#acquaintances.clear();
+      this.#acquaintances.set(name, acquaintance);
+    }
+    return acquaintance;
+  }
+
+  /** What an authentic request asks. */
+  #handle(exchange: Exchange, frame: RequestFrame): DropReason | null {
+    const { type, body } = frame;
+    if (type !== 'start' && exchange.proof === null) {
+      this.#challenge(exchange, 0);
+      return null;
+    }
+    datagrams.received(type);
+    if (type === 'query') return this.#query(exchange, body);
+    const elsewhere = this.#redirect(exchange);
+    if (elsewhere !== null) return elsewhere;
+    if (type === 'start') {
+      const asked = readStart(body);
+      if (asked === null) return 'malformed';
+      return this.#submit(this.#updates, exchange, () => start(this.#starting, exchange, asked));
+    }
+    const { incarnation, closed } = exchange.acquaintance;
+    if (frame.incarnation < Math.max(1, incarnation)) return this.#stale(exchange, incarnation);
+    if (type === 'shutdown') {
+      if (body.length > 0) return 'malformed';
+      this.#staging.drop(frame.name);
+      return this.#submit(this.#updates, exchange, () => shutDown(this.#starting, exchange));
+    }
+    // After its SHUTDOWN a life has nothing more to say; what comes was on its way before.
+    if (frame.incarnation === closed) return 'late';
+    return type === 'heartbeat' ? this.#heartbeat(exchange, body) : this.#update(exchange, body);
+  }
+
+  #heartbeat(exchange: Exchange, octets: Buffer): DropReason | null {
+    const body = readHeartbeat(octets);
+    if (body === null || body.sequence === 0) return 'malformed';
+    return this.#submit(this.#updates, exchange, () => heartbeat(this.#parts.lictor, exchange, body));
+  }
+
+  #update(exchange: Exchange, octets: Buffer): DropReason | null {
+    const { frame } = exchange;
+    const body = readUpdate(octets);
+    if (body === null) return 'malformed';
+    const staged = this.#staging.take(
+      frame.name,
+      frame.incarnation,
+      frame.type === 'full',
+      body,
+      this.#parts.nowMs(),
+    );
+    if (staged.is === 'full') return 'memory';
+    if (staged.is === 'late') return 'late';
+    if (staged.is === 'waiting') {
+      const { sequence, parts } = body;
+      exchange.answer('progress', writeProgress({ sequence, parts, received: staged.received }));
+      return null;
+    }
+    return this.#submit(this.#updates, exchange, () => update(this.#parts.lictor, exchange, staged.update));
+  }
+
+  #query(exchange: Exchange, octets: Buffer): DropReason | null {
+    const body = readQuery(octets);
+    if (body === null) return 'malformed';
+    const { querying } = this.#parts;
+    if (body.report !== 0 && querying.answerKept(exchange, body)) return null;
+    return this.#submit(this.#queries, exchange, () => querying.answerNew(exchange, body));
+  }
+
+  /** A standby names the active server, and one that knows none is silent. */
+  #redirect(exchange: Exchange): DropReason | null {
+    const role = this.#parts.roster.role();
+    if (role.is === 'active') return null;
+    if (role.is === 'unknown' || exchange.proof === null) {
+      // The START of an unproven address is proven first; whether it then starts is for the active one.
+      if (role.is === 'standby') this.#challenge(exchange, 0);
+      return role.is === 'standby' ? null : 'standby';
+    }
+    exchange.answer('redirect', writeRedirect(role.active));
+    return null;
+  }
+
+  #stale(exchange: Exchange, incarnation: number): DropReason | null {
+    const code = exchange.frame.incarnation === 0 ? 'instance-not-found' : 'incarnation-old';
+    const reason =
+      code === 'incarnation-old'
+        ? 'A newer life of the instance is registered. Send START to begin another, or stop.'
+        : 'The instance has no incarnation yet. Send START first.';
+    exchange.answer('stale', writeFault({ code, reason }), incarnation);
+    return null;
+  }
+
+  #challenge(exchange: Exchange, incarnation: number): void {
+    const { proofKey, wallMs } = this.#parts;
+    const { name } = exchange.frame;
+    const proof = makeProof(proofKey(), name, exchange.sender, wallMs(), incarnation);
+    exchange.answer('challenge', proof);
+  }
+
+  #submit(flights: Flights, exchange: Exchange, work: () => Promise<void>): DropReason | null {
+    const careful = async () => {
+      try {
+        await work();
+      } catch (error) {
+        this.#tell(exchange, error);
+      }
+    };
+    return flights.submit(exchange.frame.name, careful) ? null : 'busy';
+  }
+
+  #tell(exchange: Exchange, error: unknown): void {
+    try {
+      this.#faults.tell(exchange, error);
+    } catch (failure) {
+      this.#faults.bug(failure);
+    }
+  }
+}
