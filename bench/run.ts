@@ -10,6 +10,7 @@ import { measureColdStart } from './cold.ts';
 import { checkSlowDisk } from './disk.ts';
 import { type Figure, type Guard, isMet, pairFigures, ratioFigures } from './goals.ts';
 import { checkGuards } from './guards.ts';
+import { measureLocal } from './local.ts';
 import type { Sample } from './measure.ts';
 import { type Options, type Part, readOptions, USAGE } from './options.ts';
 import { profileServer } from './profile.ts';
@@ -18,6 +19,7 @@ import { Rig } from './rig.ts';
 import { loadTables, measureRestarts, measureSizes, sizeFigures } from './sizes.ts';
 import { measureSteady } from './steady.ts';
 import { measureThroughput, prepareThroughput } from './throughput.ts';
+import { measureUpdates } from './updates.ts';
 import { provideWrk } from './wrk.ts';
 
 const MAIN_PARTS: readonly Part[] = [
@@ -44,6 +46,18 @@ async function runParts(rig: Rig, options: Options, findings: Findings): Promise
   const isAsked = (...some: Part[]) => some.some((part) => parts.has(part));
   if (isAsked(...MAIN_PARTS)) {
     await keepGoing(rig, findings, 'throughput', () => runMainParts(rig, options, findings));
+  }
+  if (isAsked('local')) {
+    await keepGoing(rig, findings, 'local', async () => {
+      say('Decisions of instances that decide for themselves:');
+      findings.figures.push(...measureLocal(options));
+    });
+  }
+  if (isAsked('updates')) {
+    await keepGoing(rig, findings, 'updates', async () => {
+      say(`Updates of instances that decide for themselves, for ${options.steadySeconds} s each:`);
+      findings.figures.push(...(await measureUpdates(rig, options)));
+    });
   }
   if (isAsked('sizes', 'restart')) {
     await keepGoing(rig, findings, 'sizes', () => runSizes(rig, options, findings));

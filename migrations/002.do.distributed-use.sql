@@ -17,6 +17,8 @@ create table instance_reports (
   users integer not null,
   connections bigint not null,
   checksum bigint not null,
+  -- Why its rows were given up, until a full report brings them back.
+  lost text,
   reported_at timestamptz not null,
   primary key (shard, instance)
 ) with (fillfactor = 50);
@@ -42,6 +44,7 @@ create table unit_leases (
   incarnation integer not null,
   units integer not null,
   sequence bigint not null,
+  revision bigint not null,
   ends_at timestamptz not null,
   primary key (shard, id)
 ) with (fillfactor = 50);
@@ -52,6 +55,9 @@ create table lease_allowances (
   lease text not null,
   user_id text not null,
   allowance integer not null,
+  -- Since when the instance needs more, and when it said that it keeps no more than it has.
+  short_since timestamptz,
+  exact_at timestamptz,
   primary key (shard, lease, user_id)
 ) with (fillfactor = 70);
 

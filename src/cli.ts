@@ -1,16 +1,18 @@
 #!/usr/bin/env node
 /**
- * The entry: `lictor serve`, `lictor migrate`, `lictor key`.
+ * The entry: `lictor serve`, `lictor udp`, `lictor migrate`, `lictor key`.
  */
 
 import { runKeyCommand } from './cli/key.ts';
 import { processKeyIo } from './cli/keyio.ts';
 import { runMigrate } from './cli/migrate.ts';
 import { runServe } from './cli/serve.ts';
+import { runUdp } from './cli/udp.ts';
 
 const HELP = `lictor - a licence server
 
   lictor serve      run the server (settings come from the environment: docs/configuration.md)
+  lictor udp        run the sidecar for instances that speak UDP (docs/udp-protocol.md)
   lictor migrate    bring the database up to this version's schema, and end
   lictor key …      make signing keys; sign, inspect and verify key files
   lictor help       show this
@@ -25,6 +27,8 @@ async function main([command, ...args]: string[]): Promise<number> {
   switch (command) {
     case 'serve':
       return runServe();
+    case 'udp':
+      return runUdp(args);
     case 'migrate':
       return runMigrate();
     case 'key':

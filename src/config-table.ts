@@ -255,6 +255,18 @@ export const SETTINGS = {
     [5, 604_800],
     'How long an instance may be silent before what it held is taken back, unless it asked for another time.',
   ),
+  leaseTermSeconds: wholeNumber(
+    'LICTOR_LEASE_TERM_SECONDS',
+    60,
+    [10, 600],
+    'How long an instance under a leased key may go on without an answer before everything on it is lost; after so long, and about 2 seconds, its units are free.',
+  ),
+  updateIntervalSeconds: wholeNumber(
+    'LICTOR_UPDATE_INTERVAL_SECONDS',
+    15,
+    [1, 3_600],
+    'How often instances that decide for themselves should report. Until a report has come, nobody else knows of what it says.',
+  ),
   licenseServerLeaseMs: wholeNumber(
     'LICTOR_LICENSE_SERVER_LEASE_MS',
     10_000,

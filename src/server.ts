@@ -35,6 +35,7 @@ import { Serving } from './service/serving.ts';
 import { Summary } from './service/summary.ts';
 import { tallyRow } from './service/tally.ts';
 import { createTokens } from './service/tokens.ts';
+import { Updates } from './service/updates.ts';
 import { Usage } from './service/usage.ts';
 import { checkDurability, connectDatabase, connectLaneDatabase } from './storage/database.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './storage/embedded.ts';
@@ -200,6 +201,8 @@ function openApp(
       logins: new Logins(shared),
       keys: new Keys({ ...shared, trusted, allowUnverified, timeZone }),
       instances: new Instances({ ...shared, graceSeconds: config.instanceGraceSeconds }),
+      updates: new Updates(shared),
+      updateIntervalSeconds: config.updateIntervalSeconds,
       usage: new Usage(shared),
       summary: new Summary(shared),
       journal: new Journal(shared),
@@ -284,7 +287,11 @@ function openLane(
     storage,
     coordinator,
     clock,
-    policy: { revokedKeys: config.revokedKeys, evaluation: config.evaluation },
+    policy: {
+      revokedKeys: config.revokedKeys,
+      evaluation: config.evaluation,
+      leaseTermMs: config.leaseTermSeconds * 1000,
+    },
     logger,
     batchOperationsMax: config.batchOperationsMax,
     batchBytesMax: config.batchBytesMax,

@@ -56,6 +56,7 @@ const UNSENT: Readonly<Record<string, string>> = {
   ENETUNREACH: 'is on a network that cannot be reached',
   UND_ERR_CONNECT_TIMEOUT: 'did not take the connection in time',
 };
+const UTF8 = new TextDecoder();
 const CERTIFICATE_FAULT = /CERT|SIGNATURE|ERR_TLS|ERR_SSL/;
 
 /**
@@ -131,13 +132,16 @@ async function read(response: Response, limits: AttemptLimits): Promise<Outcome>
     return failure(reason, { status, isLasting: true });
   }
   if (isAnswer && (limits.answer === 'none' || status === 204)) return { is: 'answer', body: undefined };
-  if (isAnswer && limits.answer === 'text') return { is: 'answer', body: decode(response, bytes) };
+  if (isAnswer && limits.answer === 'text' && isOfType(response, /^text\/plain\b/i)) {
+    return { is: 'answer', body: decode(response, bytes) };
+  }
   const body = parse(response, bytes);
-  if (isAnswer && body !== undefined) return { is: 'answer', body };
+  if (isAnswer && limits.answer === 'json' && body !== undefined) return { is: 'answer', body };
   const retryAfterMs = retryAfterOf(response);
   if (isProblem(body)) return { is: 'problem', error: new ApiError(body), retryAfterMs };
   if (isAnswer) {
-    return failure(`answered ${status} with what is not JSON`, { status, isLasting: true });
+    const wanted = limits.answer === 'text' ? 'text' : 'JSON';
+    return failure(`answered ${status} with what is not ${wanted}`, { status, isLasting: true });
   }
   // Whatever stands in front of Lictor may be without it for a moment.
   const isLasting = ![429, 502, 503, 504].includes(status);
@@ -162,12 +166,16 @@ async function readBounded(response: Response, bytesMax: number): Promise<Uint8A
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
 }
 
+function isOfType(response: Response, type: RegExp): boolean {
+  return type.test(response.headers.get('content-type') ?? '');
+}
+
 /** A body that says it is JSON, and is; undefined otherwise. */
 function parse(response: Response, bytes: Uint8Array): unknown {
   if (!/^application\/(?:problem\+)?json\b/i.test(response.headers.get('content-type') ?? ''))
     return undefined;
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
+    return JSON.parse(UTF8.decode(bytes)) as unknown;
   } catch {
     return undefined;
   }
@@ -179,7 +187,7 @@ function decode(response: Response, bytes: Uint8Array): string {
   try {
     return new TextDecoder(charset).decode(bytes);
   } catch {
-    return new TextDecoder().decode(bytes);
+    return UTF8.decode(bytes);
   }
 }
 

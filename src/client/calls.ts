@@ -11,6 +11,8 @@ export interface CallShape {
   readonly operation: keyof typeof OPERATIONS;
   /** Whether sending it twice may do more than sending it once. */
   readonly once?: true;
+  /** Asks for the text of what also has one. */
+  readonly as?: 'text';
   /** Statuses that are answers besides the successes. */
   readonly alsoAnswers?: readonly number[];
 }
@@ -51,6 +53,18 @@ export const CALLS = {
     /** Whether the key of an instance permits a feature. */
     feature: { operation: 'readInstanceFeature' },
   },
+  licenseServers: {
+    /** Lists the licence servers, and which of them is active. */
+    list: { operation: 'listLicenseServers' },
+    /** Reads a licence server. */
+    read: { operation: 'readLicenseServer' },
+    /** Adds or changes a licence server. */
+    put: { operation: 'putLicenseServer' },
+    /** Removes a licence server. */
+    remove: { operation: 'removeLicenseServer' },
+    /** Gives a sign of life of the process that serves it, and says who is active. */
+    beat: { operation: 'beatLicenseServer' },
+  },
   releases: {
     /** Ends logins that are somebody else's, with a reason that stands in the journal. */
     create: { operation: 'forceRelease', once: true },
@@ -80,6 +94,14 @@ export const CALLS = {
     instances: { operation: 'countUsageByInstance' },
     /** What each user holds. */
     users: { operation: 'listUsageByUser' },
+    /** What all instances of a key use together, and one of them by itself. */
+    summary: { operation: 'summariseUsage' },
+    /** The same as text, as the legacy `ShowSummary` lays it out. */
+    summaryText: { operation: 'summariseUsage', as: 'text' },
+    /** Everybody on every instance, and what he costs. */
+    servers: { operation: 'dumpServers' },
+    /** The same as text, as the legacy dump lays it out. */
+    serversText: { operation: 'dumpServers', as: 'text' },
   },
   journal: {
     /** Every decision and change, in order. */

@@ -45,6 +45,11 @@ export type Call<O extends keyof Operations> = (
   ...input: [...Input<O>, options?: CallOptions]
 ) => Promise<AnswerOf<O>>;
 
+/** A call that is answered with a text for people. */
+export type TextCall<O extends keyof Operations> = (
+  ...input: [...Input<O>, options?: CallOptions]
+) => Promise<string>;
+
 /** A request that has no typed call, such as of a server newer than this package. */
 export interface RawRequest {
   readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
@@ -53,6 +58,8 @@ export interface RawRequest {
   /** Sent as JSON. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** The form of the answer; `json` when left out. */
+  readonly answer?: 'json' | 'text' | undefined;
   /** Whether sending it twice comes to the same as once; for GET, PUT and DELETE true when left out. */
   readonly isRepeatable?: boolean | undefined;
 }
@@ -61,9 +68,12 @@ type Calls = {
   readonly [Noun in keyof typeof CALLS]: {
     readonly [Verb in keyof (typeof CALLS)[Noun]]: (typeof CALLS)[Noun][Verb] extends {
       readonly operation: infer O extends keyof Operations;
+      readonly as: 'text';
     }
-      ? Call<O>
-      : never;
+      ? TextCall<O>
+      : (typeof CALLS)[Noun][Verb] extends { readonly operation: infer O extends keyof Operations }
+        ? Call<O>
+        : never;
   };
 };
 
@@ -151,8 +161,9 @@ export function createClient(options: ClientOptions): Client {
 }
 
 /** Makes the function of a call: reads its input by position, as the description of the operation says. */
-function bind(transport: Transport, { operation, once, alsoAnswers = [] }: CallShape) {
+function bind(transport: Transport, { operation, once, as, alsoAnswers = [] }: CallShape) {
   const how: OperationRow = OPERATIONS[operation];
+  const answer = as ?? how.answer;
   const names = [...how.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
   const takes = names.length + Number(how.body ?? 0) + Number(how.revision ?? 0) + Number(how.query ?? 0);
   return async (...input: unknown[]): Promise<unknown> => {
@@ -170,9 +181,9 @@ function bind(transport: Transport, { operation, once, alsoAnswers = [] }: CallS
         operation,
         method: how.method,
         path: path + queryOf(query as Query | undefined),
-        headers: headersOf(how.answer, how.body ?? false, revision),
+        headers: headersOf(answer, how.body ?? false, revision),
         body: how.body ? JSON.stringify(body) : undefined,
-        answer: how.answer,
+        answer,
         answerStatuses: alsoAnswers,
         isRepeatable: once !== true,
       },
@@ -224,15 +235,15 @@ function headersOf(
   return headers;
 }
 
-function rawMessage({ method, path, body, headers = {}, isRepeatable }: RawRequest): Message {
+function rawMessage({ method, path, body, headers, answer = 'json', isRepeatable }: RawRequest): Message {
   if (!path.startsWith('/')) throw new TypeError(`The path must begin with a slash.`);
   return {
     operation: `${method} ${path.split('?', 1)[0]}`,
     method,
     path,
-    headers: { ...headersOf('json', body !== undefined, undefined), ...headers },
+    headers: { ...headersOf(answer, body !== undefined, undefined), ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
-    answer: 'json',
+    answer,
     answerStatuses: [],
     isRepeatable: isRepeatable ?? (method !== 'POST' && method !== 'PATCH'),
   };

@@ -1,8 +1,31 @@
 /**
- * `lictor/client`: what an application installs to use Lictor. `createClient` makes typed calls of the whole API.
+ * `lictor/client`: what an application installs to use Lictor. `createClient` makes typed calls of the whole API;
+ * `LicenseInstance` licenses a running installation, by itself as far as the owner of its key lets it.
  */
 
+export type { InstanceSettings } from '../domain/instances.ts';
+export type { LocalRefusal as Refusal } from '../domain/localdecisions.ts';
+export type { LocalCounts } from '../domain/localtable.ts';
+export type { Problem as LoginProblem } from '../domain/operations.ts';
+export type { Throttle } from '../domain/users.ts';
 export { type Call, type Client, type ClientOptions, createClient, type RawRequest } from './client.ts';
+export { LicenseInstance } from './instance.ts';
+export { type Clock, systemClock } from './instance-clock.ts';
+export type { Episode, InstanceEvents, LossReason, OverLimit } from './instance-events.ts';
+export type {
+  AskServer,
+  ImmediateVerdict,
+  InstanceLogin,
+  InstanceLoginRequest,
+  Verdict,
+} from './instance-logins.ts';
+export type {
+  AskOptions,
+  IdentifyOptions,
+  LicenseInstanceOptions,
+  OfflinePolicy,
+} from './instance-options.ts';
+export type { Enforcement, InstanceTerms } from './instance-terms.ts';
 export type { LoginVerdict } from './logins.ts';
 export type * from './openapi.ts';
 export type {

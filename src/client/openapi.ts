@@ -512,6 +512,8 @@ export interface RegisterInstanceBody {
   readonly product?: string | undefined;
   /** Its version, which the key must fit. */
   readonly version?: string | undefined;
+  /** Every licence server that the instance is configured with, in any order. All instances that share a key must be configured with the same. */
+  readonly licenseServers?: readonly (string)[] | undefined;
   readonly settings?: {
     /** Whether a named user is the name alone, or the name at each client address. */
     readonly identityForm?: 'name' | 'name@address' | undefined;
@@ -551,6 +553,8 @@ export interface RegisterInstanceAnswer {
   readonly registrationId?: string;
   readonly product?: string;
   readonly version?: string;
+  /** The licence servers it is configured with. */
+  readonly licenseServers?: readonly (string)[];
   /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
   readonly state: 'active' | 'silent';
   readonly settings: {
@@ -579,6 +583,16 @@ export interface RegisterInstanceAnswer {
   readonly registeredAt: string;
   /** Changes with every change; the ETag without its quotes. */
   readonly revision: string;
+  /** Who decides on logins: the server each of them; the instance, and the server acknowledges; or the instance within units that are leased to it. */
+  readonly enforcement: 'central' | 'local' | 'leased';
+  /** The units that its key enforces; 1 without a usable key. */
+  readonly limit: number;
+  /** The connections of one user that a unit bears, over all instances. */
+  readonly connectionsPerUnitMax: number;
+  /** When the next update should come; what changes before can wait until then. */
+  readonly nextUpdateAfterSeconds: number;
+  /** What an administrator should know, in words. */
+  readonly notices?: readonly (string)[];
   /** `retry` changed nothing, also not the settings; `restart` released what the former life held; `changed` took another key, product or version within the same life. */
   readonly outcome: 'new' | 'retry' | 'restart' | 'changed';
 }
@@ -601,6 +615,8 @@ export interface ReadInstanceAnswer {
   readonly product?: string;
   /** The version of the journal as of which this holds. */
   readonly version: number;
+  /** The licence servers it is configured with. */
+  readonly licenseServers?: readonly (string)[];
   /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
   readonly state: 'active' | 'silent';
   readonly settings: {
@@ -680,6 +696,8 @@ export interface ConfigureInstanceAnswer {
   readonly registrationId?: string;
   readonly product?: string;
   readonly version?: string;
+  /** The licence servers it is configured with. */
+  readonly licenseServers?: readonly (string)[];
   /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
   readonly state: 'active' | 'silent';
   readonly settings: {
@@ -737,6 +755,8 @@ export interface ListInstancesAnswer {
     readonly registrationId?: string;
     readonly product?: string;
     readonly version?: string;
+    /** The licence servers it is configured with. */
+    readonly licenseServers?: readonly (string)[];
     /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
     readonly state: 'active' | 'silent';
     readonly settings: {
@@ -782,6 +802,96 @@ export interface ReadInstanceFeatureAnswer {
   readonly enabled: boolean;
   /** Why, in words. */
   readonly reason: string;
+}
+
+export interface UpdateInstanceBody {
+  /** As the registration gave it. */
+  readonly incarnation: number;
+  /** The number of this update: above that of every earlier one of this incarnation, from 1 on. When nothing changed, `since` again. */
+  readonly sequence: number;
+  /** The last update whose answer the instance holds; 0 for none. `users` are all that changed since then. */
+  readonly since: number;
+  /** Of a report of the whole table: the number of its first part. Users that none of its parts states are gone. */
+  readonly fullFrom?: number | undefined;
+  /** Further parts of the full report follow. */
+  readonly more?: boolean | undefined;
+  /** Rows as they are now, each user once. More than fit go into further updates. */
+  readonly users: readonly ({
+    /** The licence user ID. */
+    readonly id: string;
+    /** How many he has now; 0 when he is gone. */
+    readonly connections: number;
+    /** How many of them are web sessions. */
+    readonly webSessions: number;
+    /** Whether each of his connections costs a unit, as the instance sees it. */
+    readonly transitioned: boolean;
+  })[];
+  /** Of the whole table after this update: the number of its rows, the sum of their connections, and the sum modulo 2³² of the CRC-32 of `id`, `connections`, `webSessions` and `transitioned` (1 or 0) of each row, joined by line feeds, in UTF-8; as `12.31.9f0c22aa`. Left out only with `more`. */
+  readonly digest?: string | undefined;
+  /** Of the settings that the instance holds. */
+  readonly settingsRevision?: string | undefined;
+}
+
+export interface UpdateInstanceAnswer {
+  /** Whether new users may come in. If not, users without a login on the instance are refused there until it is acknowledged again; nobody else is stopped. */
+  readonly acknowledged: boolean;
+  /** Why not: `over-limit`, or the code of what ails the key. */
+  readonly reason?: string;
+  /** The last update of the incarnation that the server holds. */
+  readonly sequence: number;
+  /** The server’s rows are not the instance’s: report the whole table now. */
+  readonly resend?: 'full';
+  /** The ID of the key. */
+  readonly key?: string;
+  /** Who decides on logins: the server each of them; the instance, and the server acknowledges; or the instance within units that are leased to it. */
+  readonly enforcement: 'central' | 'local' | 'leased';
+  /** The units that its key enforces; 1 without a usable key. */
+  readonly limit: number;
+  /** The connections of one user that a unit bears, over all instances. */
+  readonly connectionsPerUnitMax: number;
+  /** When the next update should come; what changes before can wait until then. */
+  readonly nextUpdateAfterSeconds: number;
+  /** Units in use of the key, over all instances. */
+  readonly inUse: number;
+  /** The server’s time. */
+  readonly at: string;
+  /** Users of this instance who have transitioned over all instances: mark them, unless they went to no connection after this update was made. */
+  readonly transitioned?: readonly (string)[];
+  readonly overLimit?: {
+    /** Since when combined use has been over the limit. */
+    readonly since: string;
+    /** Units over it now; 0 while use is exactly the limit. */
+    readonly units: number;
+    /** The most units over it at one time. */
+    readonly unitsMax: number;
+  };
+  readonly settings?: {
+    /** Whether a named user is the name alone, or the name at each client address. */
+    readonly identityForm: 'name' | 'name@address';
+    /** The user name is the licence user ID in place of the client address. */
+    readonly usernameLicensing: boolean;
+    /** Nobody is identified until an explicit identification. */
+    readonly deferredIdentification: boolean;
+    /** How processes that have not identified themselves are slowed down. */
+    readonly throttleProfile: 'caché5' | 'caché';
+    /** The length of a pause of the profile `caché`. */
+    readonly throttlePauseSeconds: number;
+    /** The units that the instance may consume of its key; 0 is no limit. */
+    readonly unitLimit: number;
+    /** The connections of one user on this instance; 0 is no limit. */
+    readonly connectionLimit: number;
+    /** Addresses and networks (CIDR) whose `X-Forwarded-For` is believed. */
+    readonly trustedProxies: readonly (string)[];
+    /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
+    readonly graceSeconds: number;
+  };
+  /** Send it with the next update; other settings are told then. */
+  readonly settingsRevision: string;
+}
+
+export interface CloseInstanceBody {
+  /** As the registration gave it. */
+  readonly incarnation: number;
 }
 
 export interface InspectKeyBody {
@@ -1119,6 +1229,8 @@ export interface ReadKeyAnswer {
 export interface ChangeKeyBody {
   /** How many connections of one user a unit bears. */
   readonly connectionsPerUnitMax?: number | undefined;
+  /** Who decides on logins: the server each of them (`central`); the instances, which report, so that the limit can be exceeded for a while (`local`); or the instances within units that are leased to them, so that it cannot (`leased`). It changes only while no instance holds users or units by the old one. */
+  readonly enforcement?: 'central' | 'local' | 'leased' | undefined;
 }
 
 export interface ChangeKeyAnswer {
@@ -1316,6 +1428,114 @@ export interface ListUsageByUserAnswer {
   readonly version: number;
 }
 
+export interface SummariseUsageQuery {
+  /** Which key is summarised. */
+  readonly key?: string | undefined;
+  /** Whose own use is shown beside; without `key`, its key is summarised. */
+  readonly instance?: string | undefined;
+}
+
+export interface SummariseUsageAnswer {
+  /** The key; absent for the default licence of an instance without a usable key. */
+  readonly key?: string;
+  readonly distributed: {
+    /** Units in use over all instances, also those that are leased to one and free there. */
+    readonly unitsInUse: number;
+    /** The most units at one time. */
+    readonly unitsPeak: number;
+    /** The units beyond which nobody new comes in. */
+    readonly unitsEnforced: number;
+    /** The units that were bought. */
+    readonly unitsAuthorised: number;
+    /** Distinct users, not units: one user may cost several. */
+    readonly users: number;
+    /** The most users at one time. */
+    readonly usersPeak: number;
+    /** Connections over all instances. */
+    readonly connections: number;
+    /** The most connections at one time. */
+    readonly connectionsPeak: number;
+    /** Instances that are registered with the key and not silent. */
+    readonly instances: number;
+  };
+  readonly local?: {
+    readonly instance: string;
+    /** Connections on this instance. */
+    readonly connections: number;
+    /** Distinct users on this instance. */
+    readonly users: number;
+    /** Units as this instance sees them: a user who is also elsewhere counts here too. */
+    readonly units: number;
+  };
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface DumpServersQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Only of this key. */
+  readonly key?: string | undefined;
+}
+
+export interface DumpServersAnswer {
+  readonly items: readonly ({
+    /** The key; absent for the default licence of an instance without a usable key. */
+    readonly key?: string;
+    readonly instance: string;
+    /** `silent`: it was given up; `removed`: it is not registered any more. */
+    readonly state: 'active' | 'silent' | 'removed';
+    /** Distinct users on this instance, also those of other pages. */
+    readonly users: number;
+    /** Their connections. */
+    readonly connections: number;
+    /** The units that its rows account for, and those leased to it that nobody uses. */
+    readonly units: number;
+    /** Units in use here that other instances use as well. */
+    readonly unitsShared: number;
+    /** Units leased to it that nobody uses. */
+    readonly unitsReserved: number;
+    /** By user ID. If a page ends among them, the next one goes on with the same instance. */
+    readonly clients: readonly ({
+      /** The licence user ID. */
+      readonly userId: string;
+      /** On this instance. */
+      readonly connections: number;
+      /** The units that this row accounts for; all rows of a user come to what he costs. */
+      readonly units: number;
+      /** Whether his unit stands on the row of another instance (`shr`). */
+      readonly shared: boolean;
+    })[];
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+  /** Of each key on the page. Units are never added up over keys. */
+  readonly totals: readonly ({
+    /** The key; absent for the default licence of an instance without a usable key. */
+    readonly key?: string;
+    /** Units in use over all instances. */
+    readonly unitsInUse: number;
+    /** The units beyond which nobody new comes in. */
+    readonly unitsEnforced: number;
+    /** The units that were bought. */
+    readonly unitsAuthorised: number;
+    /** Distinct users over all instances. */
+    readonly users: number;
+    /** Connections over all instances. */
+    readonly connections: number;
+    /** Instances that are registered with the key and not silent. */
+    readonly instances: number;
+  })[];
+}
+
 export interface ListJournalQuery {
   /** How many entries at most. */
   readonly limit?: number | undefined;
@@ -1325,7 +1545,7 @@ export interface ListJournalQuery {
   /** Without a cursor: begin behind this decision. With `order=oldest` and the last decision that you know, it gives what came since. */
   readonly after?: string | undefined;
   /** What happened. */
-  readonly type?: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | undefined;
+  readonly type?: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | undefined;
   /** Events that name this instance. */
   readonly instance?: string | undefined;
   /** Events that name this login. */
@@ -1345,7 +1565,7 @@ export interface ListJournalAnswer {
     /** When, by the clock of the database. */
     readonly at: string;
     /** What happened. */
-    readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed';
+    readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined';
     /** Who did it: the name and the ID of a token, or `lictor`. */
     readonly actor?: string;
     /** The instance. */
@@ -1415,7 +1635,43 @@ export interface ListJournalAnswer {
       readonly userId?: string;
       readonly actor: string;
     })[];
-    /** The whole record of the instance or key as it was from then on. */
+    /** The life of the instance. */
+    readonly incarnation?: number;
+    /** The number of the update or of the statement. */
+    readonly sequence?: number;
+    /** A report of the whole table, or a part of it. */
+    readonly full?: boolean;
+    /** Further parts of the full report follow. */
+    readonly more?: boolean;
+    /** What is reported counts under the key. */
+    readonly counted?: boolean;
+    /** How many users the event states. */
+    readonly usersCount?: number;
+    /** How many of them were not there before. */
+    readonly usersCame?: number;
+    /** How many users a full report did not name any more. */
+    readonly usersDropped?: number;
+    /** The digest of the instance’s table afterwards. */
+    readonly digest?: string;
+    /** The ID of the lease. */
+    readonly lease?: string;
+    /** The units of the lease afterwards. */
+    readonly unitsLeased?: number;
+    /** At most 100 of the users. */
+    readonly users?: readonly ({
+      readonly userId: string;
+      /** On the instance; 0 when he is gone there. */
+      readonly connections?: number;
+      /** How many of them are web sessions. */
+      readonly webSessions?: number;
+      /** The connections that the instance may hold of him without asking. */
+      readonly allowance?: number;
+      /** Over all instances. */
+      readonly transitioned: boolean;
+    })[];
+    /** Users of whom the lease has no entry any more. */
+    readonly usersReleased?: readonly (string)[];
+    /** The whole record of the instance, key or episode over the limit as it was from then on. */
     readonly record?: {
       readonly [member: string]: unknown;
     };
@@ -1430,7 +1686,7 @@ export interface ExplainDecisionAnswer {
   /** When, by the clock of the database. */
   readonly at: string;
   /** What happened. */
-  readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed';
+  readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined';
   /** Who did it: the name and the ID of a token, or `lictor`. */
   readonly actor?: string;
   /** The instance. */
@@ -1500,12 +1756,158 @@ export interface ExplainDecisionAnswer {
     readonly userId?: string;
     readonly actor: string;
   })[];
-  /** The whole record of the instance or key as it was from then on. */
+  /** The life of the instance. */
+  readonly incarnation?: number;
+  /** The number of the update or of the statement. */
+  readonly sequence?: number;
+  /** A report of the whole table, or a part of it. */
+  readonly full?: boolean;
+  /** Further parts of the full report follow. */
+  readonly more?: boolean;
+  /** What is reported counts under the key. */
+  readonly counted?: boolean;
+  /** How many users the event states. */
+  readonly usersCount?: number;
+  /** How many of them were not there before. */
+  readonly usersCame?: number;
+  /** How many users a full report did not name any more. */
+  readonly usersDropped?: number;
+  /** The digest of the instance’s table afterwards. */
+  readonly digest?: string;
+  /** The ID of the lease. */
+  readonly lease?: string;
+  /** The units of the lease afterwards. */
+  readonly unitsLeased?: number;
+  /** At most 100 of the users. */
+  readonly users?: readonly ({
+    readonly userId: string;
+    /** On the instance; 0 when he is gone there. */
+    readonly connections?: number;
+    /** How many of them are web sessions. */
+    readonly webSessions?: number;
+    /** The connections that the instance may hold of him without asking. */
+    readonly allowance?: number;
+    /** Over all instances. */
+    readonly transitioned: boolean;
+  })[];
+  /** Users of whom the lease has no entry any more. */
+  readonly usersReleased?: readonly (string)[];
+  /** The whole record of the instance, key or episode over the limit as it was from then on. */
   readonly record?: {
     readonly [member: string]: unknown;
   };
   /** What it means, in a sentence or two. */
   readonly words: string;
+}
+
+export interface ListLicenseServersAnswer {
+  /** By name; there are at most 64. The order says nothing about who is active. */
+  readonly items: readonly ({
+    /** In upper case. */
+    readonly name: string;
+    /** IPv4 address, host name or IPv6 address. */
+    readonly address: string;
+    readonly port: number;
+    /** `active`: it serves; `standby`: it was heard of lately and takes over if the active one fails; `down`: it was not. */
+    readonly state: 'active' | 'standby' | 'down';
+    /** When one of its processes last gave a sign of life. */
+    readonly heardAt?: string;
+    /** When the entry was last changed. */
+    readonly changedAt: string;
+    /** Who changed it: the name and the ID of a token. */
+    readonly changedBy: string;
+  })[];
+  /** The one that is active; absent while none is. */
+  readonly active?: {
+    /** In upper case. */
+    readonly name: string;
+    /** IPv4 address, host name or IPv6 address. */
+    readonly address: string;
+    readonly port: number;
+    /** The process that serves it. */
+    readonly holder: string;
+    /** Grows with every term; the higher one is the later. */
+    readonly token: number;
+    /** When its term began. */
+    readonly since: string;
+    /** When another may take over, unless it is heard of before. */
+    readonly expiresAt: string;
+  };
+  /** Keys whose active instances are configured with different sets of licence servers, which must be the same for all that share a key; only what the token may see. */
+  readonly conflicts: readonly ({
+    readonly key: string;
+    readonly sets: readonly ({
+      readonly licenseServers: readonly (string)[];
+      readonly instances: readonly (string)[];
+    })[];
+  })[];
+  /** Things worth knowing. */
+  readonly notices: readonly (string)[];
+}
+
+export interface ReadLicenseServerAnswer {
+  /** In upper case. */
+  readonly name: string;
+  /** IPv4 address, host name or IPv6 address. */
+  readonly address: string;
+  readonly port: number;
+  /** `active`: it serves; `standby`: it was heard of lately and takes over if the active one fails; `down`: it was not. */
+  readonly state: 'active' | 'standby' | 'down';
+  /** When one of its processes last gave a sign of life. */
+  readonly heardAt?: string;
+  /** When the entry was last changed. */
+  readonly changedAt: string;
+  /** Who changed it: the name and the ID of a token. */
+  readonly changedBy: string;
+}
+
+export interface PutLicenseServerBody {
+  /** Where instances reach it: IPv4 address in four decimal parts, host name, or IPv6 address. */
+  readonly address: string;
+  /** The UDP port; no two licence servers have the same at one address. */
+  readonly port?: number | undefined;
+}
+
+export interface PutLicenseServerAnswer {
+  /** In upper case. */
+  readonly name: string;
+  /** IPv4 address, host name or IPv6 address. */
+  readonly address: string;
+  readonly port: number;
+  /** `active`: it serves; `standby`: it was heard of lately and takes over if the active one fails; `down`: it was not. */
+  readonly state: 'active' | 'standby' | 'down';
+  /** When one of its processes last gave a sign of life. */
+  readonly heardAt?: string;
+  /** When the entry was last changed. */
+  readonly changedAt: string;
+  /** Who changed it: the name and the ID of a token. */
+  readonly changedBy: string;
+  readonly outcome: 'added' | 'changed' | 'unchanged';
+}
+
+export interface BeatLicenseServerBody {
+  /** The process that serves the entry, by an ID that it makes at its start. */
+  readonly holder: string;
+  /** The process acts no longer, from before it sent this on; if it is active, another may take over at once. */
+  readonly resign?: boolean | undefined;
+}
+
+export interface BeatLicenseServerAnswer {
+  /** Whether the process is the active licence server. */
+  readonly active: boolean;
+  readonly activeServer?: {
+    /** In upper case. */
+    readonly name: string;
+    /** IPv4 address, host name or IPv6 address. */
+    readonly address: string;
+    readonly port: number;
+  };
+  /** The fencing token of the present term, whoever holds it. */
+  readonly token?: number;
+  /** For how long the process may act, counted from before it sent the request, by the larger of wall and monotonic time. Another takes over later than that. Absent unless it is active. */
+  readonly expiresInSeconds?: number;
+  /** When to give the next sign of life. */
+  readonly beatAfterSeconds: number;
 }
 
 export interface CreateTokenBody {
@@ -1749,6 +2151,22 @@ export interface Operations {
    */
   readonly readInstanceFeature: { readonly input: [name: string, feature: string]; readonly answer: ReadInstanceFeatureAnswer };
   /**
+   * Report changes of an instance’s own table
+   *
+   * For keys whose enforcement is `local` or `leased`: rows as they are, numbered, so that repeating one does no harm. Every update is a sign of life, also one that states nothing. It is never refused for being over the limit; the answer says whether new users may come in.
+   *
+   * Requires a token that permits `instances.update`.
+   */
+  readonly updateInstance: { readonly input: [name: string, body: UpdateInstanceBody]; readonly answer: UpdateInstanceAnswer };
+  /**
+   * End a life of an instance in good order
+   *
+   * Its logins without a lease of their own, what it reported and what was leased to it are given back at once. The instance stays registered, silent, until it registers again. It can be repeated.
+   *
+   * Requires a token that permits `instances.update`.
+   */
+  readonly closeInstance: { readonly input: [name: string, body: CloseInstanceBody]; readonly answer: undefined };
+  /**
    * Look at a key file without installing it
    *
    * Stores nothing. A file that cannot be read answers 422 with every fault in `faults`.
@@ -1831,6 +2249,22 @@ export interface Operations {
    */
   readonly listUsageByUser: { readonly input: [query?: ListUsageByUserQuery]; readonly answer: ListUsageByUserAnswer };
   /**
+   * What all instances of a key use together, and one of them by itself
+   *
+   * With neither parameter: the instance that the token is restricted to, or the only key there is. `Accept: text/plain` gives the layout of the legacy `ShowSummary`, in which users are units.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly summariseUsage: { readonly input: [query?: SummariseUsageQuery]; readonly answer: SummariseUsageAnswer };
+  /**
+   * Everybody on every instance, and what he costs
+   *
+   * By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. `limit` counts users. `Accept: text/plain` gives the layout of the legacy dump, whole, up to 20000 users.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly dumpServers: { readonly input: [query?: DumpServersQuery]; readonly answer: DumpServersAnswer };
+  /**
    * List what was decided and changed
    *
    * A page looks at a bounded part of the journal: with a filter it may hold few events or none and still have a `nextCursor`. The end is reached when there is none.
@@ -1846,6 +2280,44 @@ export interface Operations {
    * Requires a token that permits `journal.read`.
    */
   readonly explainDecision: { readonly input: [decision: string]; readonly answer: ExplainDecisionAnswer };
+  /**
+   * List the licence servers, and say who is active
+   *
+   * At most one is active. Names the keys whose instances are configured with different sets of licence servers.
+   *
+   * Requires a token that permits `servers.read`.
+   */
+  readonly listLicenseServers: { readonly input: []; readonly answer: ListLicenseServersAnswer };
+  /**
+   * Read a licence server
+   *
+   * Requires a token that permits `servers.read`.
+   */
+  readonly readLicenseServer: { readonly input: [name: string]; readonly answer: ReadLicenseServerAnswer };
+  /**
+   * Add or change a licence server
+   *
+   * Changes the roster only: a process that serves the entry listens where it was started. The same again changes nothing.
+   *
+   * Requires a token that permits `servers.change`.
+   */
+  readonly putLicenseServer: { readonly input: [name: string, body: PutLicenseServerBody]; readonly answer: PutLicenseServerAnswer };
+  /**
+   * Remove a licence server
+   *
+   * If it is active its term cannot be renewed any more, and another takes over when it has run out. Repeating it does no harm.
+   *
+   * Requires a token that permits `servers.change`.
+   */
+  readonly removeLicenseServer: { readonly input: [name: string]; readonly answer: undefined };
+  /**
+   * Serve an entry: a sign of life of its process
+   *
+   * The first one up is active and stays so; when it was silent for its term the next sign of life of another takes over, and one that returns is an ordinary member. A token restricted to keys or to an instance may not do this.
+   *
+   * Requires a token that permits `servers.serve`.
+   */
+  readonly beatLicenseServer: { readonly input: [name: string, body: BeatLicenseServerBody]; readonly answer: BeatLicenseServerAnswer };
   /**
    * Make an access token
    *
@@ -1902,6 +2374,8 @@ export const OPERATIONS = {
   removeInstance: { method: 'DELETE', path: '/v1/instances/{name}', answer: 'none' },
   listInstances: { method: 'GET', path: '/v1/instances', query: true, answer: 'json' },
   readInstanceFeature: { method: 'GET', path: '/v1/instances/{name}/features/{feature}', answer: 'json' },
+  updateInstance: { method: 'POST', path: '/v1/instances/{name}/updates', body: true, answer: 'json' },
+  closeInstance: { method: 'POST', path: '/v1/instances/{name}/close', body: true, answer: 'none' },
   inspectKey: { method: 'POST', path: '/v1/keys/inspect', body: true, answer: 'json' },
   installKey: { method: 'POST', path: '/v1/keys', body: true, answer: 'json' },
   listKeys: { method: 'GET', path: '/v1/keys', query: true, answer: 'json' },
@@ -1913,8 +2387,15 @@ export const OPERATIONS = {
   countUsage: { method: 'GET', path: '/v1/usage/counts', query: true, answer: 'json' },
   countUsageByInstance: { method: 'GET', path: '/v1/usage/instances', query: true, answer: 'json' },
   listUsageByUser: { method: 'GET', path: '/v1/usage/users', query: true, answer: 'json' },
+  summariseUsage: { method: 'GET', path: '/v1/usage/summary', query: true, answer: 'json' },
+  dumpServers: { method: 'GET', path: '/v1/usage/servers', query: true, answer: 'json' },
   listJournal: { method: 'GET', path: '/v1/journal', query: true, answer: 'json' },
   explainDecision: { method: 'GET', path: '/v1/journal/{decision}', answer: 'json' },
+  listLicenseServers: { method: 'GET', path: '/v1/license-servers', answer: 'json' },
+  readLicenseServer: { method: 'GET', path: '/v1/license-servers/{name}', answer: 'json' },
+  putLicenseServer: { method: 'PUT', path: '/v1/license-servers/{name}', body: true, answer: 'json' },
+  removeLicenseServer: { method: 'DELETE', path: '/v1/license-servers/{name}', answer: 'none' },
+  beatLicenseServer: { method: 'POST', path: '/v1/license-servers/{name}/beat', body: true, answer: 'json' },
   createToken: { method: 'POST', path: '/v1/tokens', body: true, answer: 'json' },
   listTokens: { method: 'GET', path: '/v1/tokens', query: true, answer: 'json' },
   revokeToken: { method: 'DELETE', path: '/v1/tokens/{id}', answer: 'none' },

@@ -5,7 +5,7 @@
 import { FLAGS, type Joined, type Leased, type LeaseEnded } from './events.ts';
 import { Lease } from './holdings.ts';
 import { complain, type Position, verifyUsed } from './position.ts';
-import type { Standing, Table } from './table.ts';
+import type { LeaseEntry, Standing, Table } from './table.ts';
 
 /** Applies a lease that is new, or what an instance's statement made of it. */
 export function applyLeased(table: Table, event: Leased, position: Position): void {
@@ -16,19 +16,36 @@ export function applyLeased(table: Table, event: Leased, position: Position): vo
     lease = new Lease(event.lease, pool, place, event.incarnation);
     table.addLease(lease);
   }
-  table.setLease(lease, { units: event.units, endsAtMs: event.ends, sequence: event.sequence });
+  const { units, ends: endsAtMs, sequence } = event;
+  table.setLease(lease, { units, endsAtMs, sequence, revision: lease.revision + 1 });
   for (const [user, allowance, flags] of event.allowances ?? []) {
     const difference = allowance - (lease.allowances.get(user) ?? 0);
     if (difference !== 0 || pool.users.has(user))
       table.shift(pool, user, place, difference, standingOf(flags));
-    table.setAllowance(lease, user, allowance);
+    table.setAllowance(lease, user, entryOf(lease, user, allowance, flags, position));
   }
-  for (const user of event.dropped ?? []) {
-    if (lease.allowances.get(user) !== 0)
-      complain(position, `the entry of "${user}" is not empty and cannot be dropped`);
-    table.setAllowance(lease, user, null);
-  }
+  for (const user of event.dropped ?? []) dropEntry(table, lease, user);
   verifyUsed(position, pool, event.used);
+}
+
+/** An entry that was short before is short since then. */
+function entryOf(
+  lease: Lease,
+  user: string,
+  allowance: number,
+  flags: number,
+  { moment }: Position,
+): LeaseEntry {
+  const shortSinceMs = (flags & FLAGS.short) === 0 ? null : (lease.short.get(user) ?? moment.atMs);
+  return { allowance, shortSinceMs, exactAtMs: (flags & FLAGS.exact) === 0 ? null : moment.atMs };
+}
+
+function dropEntry(table: Table, lease: Lease, user: string): void {
+  const { pool, place } = lease;
+  const allowance = lease.allowances.get(user) ?? 0;
+  const standing = pool.users.get(user);
+  if (allowance > 0 && standing) table.shift(pool, user, place, -allowance, standing);
+  table.setAllowance(lease, user, null);
 }
 
 /** Applies the end of a lease. */
@@ -36,13 +53,10 @@ export function applyLeaseEnded(table: Table, event: LeaseEnded, position: Posit
   const place = table.place(event.instance);
   const pool = table.pool(event.pool);
   const lease = place.leases.get(event.lease);
-  if (!lease) return complain(position, `lease ${event.lease} is not in the books`);
-  for (const [user, allowance] of [...lease.allowances]) {
-    const standing = pool.users.get(user);
-    if (allowance > 0 && standing) table.shift(pool, user, place, -allowance, standing);
-    table.setAllowance(lease, user, null);
-  }
-  table.setLease(lease, { ...lease, units: 0 });
+  if (!lease) complain(position, `lease ${event.lease} is not in the books`);
+  for (const user of [...lease.allowances.keys()]) dropEntry(table, lease, user);
+  const { endsAtMs, sequence, revision } = lease;
+  table.setLease(lease, { units: 0, endsAtMs, sequence, revision });
   table.removeLease(lease);
   verifyUsed(position, pool, event.used);
 }
@@ -52,7 +66,7 @@ export function applyJoined(table: Table, event: Joined, position: Position): vo
   const pool = table.pool(event.pool);
   for (const [id, flags] of event.users) {
     const user = pool.users.get(id);
-    if (!user?.home) return complain(position, `user "${id}" has no connection`);
+    if (!user?.home) complain(position, `user "${id}" has no connection`);
     table.shift(pool, id, user.home, 0, standingOf(flags));
   }
   verifyUsed(position, pool, event.used);

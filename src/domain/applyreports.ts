@@ -2,7 +2,7 @@
  * Applying what instances report of their tables, and the end of it. Like all of `apply.ts`, it decides nothing.
  */
 
-import { readDigest } from './digest.ts';
+import { EMPTY_DIGEST, readDigest } from './digest.ts';
 import { FLAGS, type Reported, type Unreported } from './events.ts';
 import type { Place, Pool } from './holdings.ts';
 import { complain, type Position, verifyUsed } from './position.ts';
@@ -26,7 +26,7 @@ export function applyReported(table: Table, event: Reported, position: Position)
       complain(position, `${dropped} reported users are gone, the row says ${event.dropped}`);
   }
   const digest = readDigest(event.digest);
-  if (digest === null) return complain(position, `"${event.digest}" is not a digest`);
+  if (digest === null) complain(position, `"${event.digest}" is not a digest`);
   if (place.reported.size !== digest.rows)
     complain(position, `${place.reported.size} users are reported, the row says ${digest.rows}`);
   table.setReport(place, {
@@ -35,6 +35,7 @@ export function applyReported(table: Table, event: Reported, position: Position)
     counted,
     sequence: event.sequence,
     fullFrom: event.more ? (event.fullFrom ?? 0) : 0,
+    lost: event.more ? (place.report?.lost ?? null) : null,
     ...digest,
     atMs: position.moment.atMs,
   });
@@ -48,7 +49,9 @@ export function applyUnreported(table: Table, event: Unreported, position: Posit
   const dropped = dropUnstated(table, place, place.report?.counted ? pool : null, Number.POSITIVE_INFINITY);
   if (dropped !== event.rows)
     complain(position, `${dropped} reported users are gone, the row says ${event.rows}`);
-  table.setReport(place, null);
+  const { reason } = event;
+  const goesOn = place.report !== null && (reason === 'silent' || reason === 'moved');
+  table.setReport(place, goesOn ? { ...place.report!, ...EMPTY_DIGEST, fullFrom: 0, lost: reason } : null);
   verifyUsed(position, pool, event.used);
 }
 

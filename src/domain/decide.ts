@@ -4,10 +4,14 @@
  */
 
 import type { Draft } from './draft.ts';
+import { endExcesses, endOf, recordExcesses } from './excesses.ts';
 import { decideChangeKey, decideInstallKey, decideRemoveKey } from './keyring.ts';
+import { endLease, takeEndedLease } from './leaseends.ts';
+import { decideStatement } from './leases.ts';
 import { decideIdentify, decideLogin } from './logins.ts';
 import type { Answer, Operation } from './operations.ts';
 import {
+  decideClose,
   decideConfigure,
   decideDeregister,
   decideReapInstance,
@@ -23,6 +27,7 @@ import {
   releaseLogin,
   SYSTEM_ACTOR,
 } from './releases.ts';
+import { decideReport } from './updates.ts';
 
 /** What a decision depends on besides the table: the configuration of the replica that decides. */
 export interface Policy {
@@ -30,6 +35,8 @@ export interface Policy {
   readonly revokedKeys: ReadonlySet<string>;
   /** Whether an instance that names no key runs on the built-in evaluation key (F-2). */
   readonly evaluation: boolean;
+  /** How long a lease of units may be believed in, in milliseconds. */
+  readonly leaseTermMs: number;
 }
 
 /**
@@ -37,6 +44,12 @@ export interface Policy {
  * @returns the answer for the caller; true only once the draft's row has been appended.
  */
 export function decide(draft: Draft, operation: Operation, policy: Policy): Answer {
+  const answer = decideOne(draft, operation, policy);
+  if (draft.table.over.size > 0) endExcesses(draft, endOf(operation, answer));
+  return answer;
+}
+
+function decideOne(draft: Draft, operation: Operation, policy: Policy): Answer {
   switch (operation.op) {
     case 'login':
       return decideLogin(draft, operation, policy);
@@ -62,6 +75,12 @@ export function decide(draft: Draft, operation: Operation, policy: Policy): Answ
       return decideRenewInstance(draft, operation);
     case 'reap-instance':
       return decideReapInstance(draft, operation);
+    case 'report':
+      return decideReport(draft, operation, policy);
+    case 'close-instance':
+      return decideClose(draft, operation);
+    case 'lease':
+      return decideStatement(draft, operation, policy);
     case 'install-key':
       return decideInstallKey(draft, operation);
     case 'change-key':
@@ -82,9 +101,21 @@ export function emitDue(draft: Draft): number {
   let count = 0;
   while (count < DUE_PER_BATCH_MAX) {
     const login = draft.table.due.take(draft.atMs);
-    if (!login) return count;
+    if (!login) break;
     releaseLogin(draft, login, 'due', SYSTEM_ACTOR);
     count += 1;
   }
+  while (count < DUE_PER_BATCH_MAX) {
+    const lease = takeEndedLease(draft);
+    if (!lease) break;
+    endLease(draft, lease, 'expired', SYSTEM_ACTOR);
+    count += 1;
+  }
+  if (draft.table.over.size > 0) endExcesses(draft, 'logouts');
   return count;
+}
+
+/** Emits what a batch comes to as a whole, once everything in it is decided. */
+export function emitClosing(draft: Draft): void {
+  if (draft.table.over.size > 0) recordExcesses(draft);
 }

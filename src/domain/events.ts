@@ -204,6 +204,10 @@ export const FLAGS = {
   transitioned: 2,
   /** Is counted apart. */
   apart: 4,
+  /** Of an allowance: the instance needs more connections than it may have. */
+  short: 8,
+  /** Of an allowance: the instance was asked to hold the user, and keeps no more than it has. */
+  exact: 16,
 } as const;
 
 /** A user ID as an instance reported it; without connections it is gone there. */
@@ -269,7 +273,7 @@ export interface Leased {
   readonly ends: number;
   /** Entries that were made or changed. */
   readonly allowances?: readonly AllowanceRow[];
-  /** Entries that were dropped: their users are on the server's account no longer. */
+  /** Entries that were dropped, with the connections that they allowed. */
   readonly dropped?: readonly string[];
   readonly used: number;
   readonly by: number;

@@ -3,6 +3,10 @@
  * in meanwhile, and how it ended (F-50, F-52…F-54).
  */
 
+import type { Draft } from './draft.ts';
+import type { Pool } from './holdings.ts';
+import type { Answer, Operation } from './operations.ts';
+
 /** How combined use came over the limit. */
 export type ExcessCause =
   /** Instances let users in before they heard of each other (F-50). */
@@ -36,6 +40,7 @@ export interface Excess {
   readonly unitMs: number;
   /** The first of those who came in, at most `EXCESS_USERS_MAX`. */
   readonly users: readonly ExcessUser[];
+  /** How often somebody came in: whoever went and came again is counted again. */
   readonly usersCount: number;
   /** The instances that they came in on, or that came back. */
   readonly instances: readonly string[];
@@ -44,7 +49,108 @@ export interface Excess {
 }
 
 /** What brought use below the limit. */
-export type ExcessEnd = 'logouts' | 'silence' | 'restart' | 'removal' | 'limit';
+export type ExcessEnd = 'logouts' | 'silence' | 'restart' | 'removal';
 
 /** How many users an episode names; the others are counted. */
 export const EXCESS_USERS_MAX = 100;
+
+/**
+ * Begins an episode when combined use is over the limit of a pool that has none, or notes who came in during the
+ * one that is open. It is over with the first unit past the limit (F-52).
+ * @param over.limit - the units that are enforced.
+ * @param over.arrivals - who came in over the limit.
+ */
+export function noteExcess(
+  draft: Draft,
+  pool: Pool,
+  over: { readonly limit: number; readonly cause: ExcessCause; readonly arrivals: readonly ExcessUser[] },
+): void {
+  const { limit, cause, arrivals } = over;
+  if (arrivals.length > 0) {
+    const known = draft.arrivals.get(pool.id);
+    if (known) for (const arrival of arrivals) known.push(arrival);
+    else draft.arrivals.set(pool.id, [...arrivals]);
+  }
+  if (pool.excess !== null || pool.units <= limit) return;
+  const excess: Excess = {
+    id: draft.nextDecision,
+    pool: pool.id,
+    limit,
+    cause,
+    fromMs: draft.atMs,
+    atMs: draft.atMs,
+    toMs: null,
+    units: 0,
+    unitsMax: 0,
+    unitMs: 0,
+    users: [],
+    usersCount: 0,
+    instances: [],
+    endedBy: null,
+  };
+  draft.emit({ type: 'excess', excess: continued(draft, pool, excess) });
+}
+
+/** Ends the episodes of the pools whose combined use is below the limit: to reach it is not enough (F-54). */
+export function endExcesses(draft: Draft, endedBy: ExcessEnd): void {
+  for (const pool of [...draft.table.over]) {
+    const { excess } = pool;
+    if (excess === null || pool.units >= excess.limit) continue;
+    const last = continued(draft, pool, excess);
+    draft.emit({ type: 'excess', excess: { ...last, toMs: draft.atMs, endedBy } });
+  }
+}
+
+/** Brings the records of open episodes up to the end of a batch, where it changed anything of them. */
+export function recordExcesses(draft: Draft): void {
+  for (const pool of draft.table.over) {
+    const { excess } = pool;
+    if (excess === null) continue;
+    if (pool.units - excess.limit === excess.units && !draft.arrivals.has(pool.id)) continue;
+    draft.emit({ type: 'excess', excess: continued(draft, pool, excess) });
+  }
+}
+
+/** The record as of now: what was over the limit since it was written is counted for that time. */
+function continued(draft: Draft, pool: Pool, excess: Excess): Excess {
+  const arrivals = draft.arrivals.get(pool.id) ?? [];
+  draft.arrivals.delete(pool.id);
+  const units = Math.max(0, pool.units - excess.limit);
+  const instances = new Set(excess.instances);
+  for (const { instance } of arrivals) instances.add(instance);
+  return {
+    ...excess,
+    atMs: draft.atMs,
+    units,
+    unitsMax: Math.max(excess.unitsMax, units),
+    unitMs: unitMsAt(excess, draft.atMs),
+    users: [...excess.users, ...arrivals].slice(0, EXCESS_USERS_MAX),
+    usersCount: excess.usersCount + arrivals.length,
+    instances: [...instances],
+  };
+}
+
+/**
+ * Units over the limit times milliseconds, from the beginning to an instant.
+ * @param atMs - ms since 1970; for an episode that is over, its end counts.
+ */
+export function unitMsAt(excess: Excess, atMs: number): number {
+  const sinceMs = Math.max(0, (excess.toMs ?? atMs) - excess.atMs);
+  return excess.unitMs + excess.units * sinceMs;
+}
+
+/** @returns what an operation is called when it brings combined use below the limit. */
+export function endOf(operation: Operation, answer: Answer): ExcessEnd {
+  switch (operation.op) {
+    case 'reap':
+    case 'reap-instance':
+      return 'silence';
+    case 'register':
+      return answer.is === 'instance' && answer.outcome === 'restart' ? 'restart' : 'removal';
+    case 'deregister':
+    case 'close-instance':
+      return 'removal';
+    default:
+      return 'logouts';
+  }
+}

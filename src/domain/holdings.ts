@@ -55,6 +55,10 @@ export class Pool {
   unitsPeak = 0;
   usersPeak = 0;
   connectionsPeak = 0;
+  /** How many of its users have transitioned. */
+  usersTransitioned = 0;
+  /** Its users whose connections are counted apart. */
+  readonly apart = new Set<string>();
   /** The units leased to instances, which are in use as far as anybody else is concerned. */
   readonly leases = new Set<Lease>();
   /** The combined use over the limit that has not ended yet (F-52…F-54). */
@@ -74,10 +78,16 @@ export class Lease {
   units = 0;
   /** Until when the instance may believe in it, ms since 1970. */
   endsAtMs = 0;
-  /** The last statement of the instance that was answered. */
+  /** The last statement of the instance that changed it. */
   sequence = 0;
+  /** Counts its changes, so that an instance can say which of them it goes by. */
+  revision = 0;
   /** Connections that the instance may hold of a user ID on the server's account; 0 is none without asking. */
   readonly allowances = new Map<string, number>();
+  /** The users of whom it needs more connections than it is allowed, with since when, ms since 1970. */
+  readonly short = new Map<string, number>();
+  /** The users whom it was asked to hold, with when it said how many connections they have, ms since 1970. */
+  readonly exact = new Map<string, number>();
 
   constructor(id: string, pool: Pool, place: Place, incarnation: number) {
     this.id = id;

@@ -51,6 +51,8 @@ export interface Instance {
   /** `silent` once it was reaped: everything bound to it was released and it must register again. */
   readonly state: 'active' | 'silent';
   readonly settings: InstanceSettings;
+  /** It is silent because it was closed in good order: only a registration brings it back. */
+  readonly closed?: true;
   /** The licence servers it is configured with, as `address:port`, in order of text; left out when it states none (F-4). */
   readonly licenseServers?: readonly string[];
   /** The instant until which it counts as alive by the journal alone, ms since 1970; 0 when it is not watched. */

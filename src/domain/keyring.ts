@@ -5,6 +5,7 @@
 import type { Draft } from './draft.ts';
 import type { LicenseKey } from './keys.ts';
 import type { Answer, ChangeKey, InstallKey, Problem, RemoveKey } from './operations.ts';
+import type { Table } from './table.ts';
 
 /** A key that is installed, as events and the database carry it. */
 export interface InstalledKey extends LicenseKey {
@@ -58,10 +59,41 @@ export function decideChangeKey(draft: Draft, operation: ChangeKey): Answer {
       detail: `The key ${operation.id} was changed meanwhile. Read it again and repeat the change on its new ETag.`,
     };
   }
+  const { enforcement = current.enforcement } = operation.changes;
+  const problem =
+    enforcement === current.enforcement ? null : refuseEnforcement(draft.table, current, enforcement);
+  if (problem) return problem;
   const key: InstalledKey = { ...current, ...operation.changes, revision: draft.nextDecision };
   draft.emit({ type: 'key-changed', key, by: draft.by(operation.actor) });
   return { is: 'key', key, outcome: 'changed' };
 }
+
+/**
+ * Who decides cannot change while instances hold by the old rule what the new one does not know: rows that they
+ * reported, or units that are leased to them.
+ */
+function refuseEnforcement(
+  table: Table,
+  { id, enforcement }: InstalledKey,
+  wanted: LicenseKey['enforcement'],
+): Problem | null {
+  const holders = new Set([...(table.pools.get(id)?.leases ?? [])].map(({ place }) => place.instance));
+  for (const { instance, report } of table.places.values())
+    if (report?.pool === id && report.rows > 0) holders.add(instance);
+  if (holders.size === 0) return null;
+  const names = [...holders].sort();
+  const shown = names.slice(0, HOLDERS_NAMED_MAX).map((name) => `"${name}"`);
+  const others = names.length - shown.length;
+  return {
+    is: 'problem',
+    code: 'key-in-use',
+    detail: `The enforcement of key ${id} cannot change from ${enforcement} to ${wanted} while instances hold users or units by the old one: ${shown.join(', ')}${others > 0 ? ` and ${others} more` : ''}. Close them, or register them with another key, change the enforcement, and start them again.`,
+    extras: { heldBy: names[0]! },
+  };
+}
+
+/** How many instances a problem names. */
+const HOLDERS_NAMED_MAX = 5;
 
 /** Decides a removal, which nothing that still depends on the key may stand against. */
 export function decideRemoveKey(draft: Draft, operation: RemoveKey): Answer {

@@ -171,9 +171,11 @@ export function disagreementNotice(statements: Iterable<ServerStatement>, name: 
     if (own === undefined) continue;
     const others = sets.filter((set) => set !== own);
     const words = others.map(
-      ({ instances, licenseServers }) => `${nameSome(instances)} with ${licenseServers.join(', ')}`,
+      ({ instances, licenseServers }) =>
+        `${nameSome(instances)} ${instances.length === 1 ? 'has' : 'have'} ${licenseServers.join(', ')}`,
     );
-    return `All instances that share the key ${key} must be configured with the same licence servers. This one states ${own.licenseServers.join(', ')}; ${words.join('; ')}.`;
+    // Datagrams carry the first 200 octets of it.
+    return `Instances of one key must have the same licence servers. Of ${key} this one has ${own.licenseServers.join(', ')}, and ${words.join('; ')}.`;
   }
   return null;
 }

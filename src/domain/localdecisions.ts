@@ -18,16 +18,24 @@ import {
   unitLimitGround,
   unitsGround,
 } from './grounds.ts';
+import type { Phase } from './holdings.ts';
+import type { LeaseRights } from './leaserights.ts';
 import { LocalLogin, type LocalTable, type LocalUser } from './localtable.ts';
 import { REQUEST_HOLD_MS } from './logins.ts';
 import type { Problem } from './operations.ts';
 import { WEB_GRACE_MS } from './releases.ts';
 import { type Claims, identify, isText } from './users.ts';
 
+/** The login of a process that started another one: of this table, or one that the server decided. */
+export interface Parent {
+  readonly userId: string | null;
+  readonly phase: Phase;
+}
+
 /** What a login says of itself on an instance that decides for itself. */
 export interface LocalClaims extends Claims {
   /** The login of the process that started this one by `Job` (F-34). */
-  readonly parent?: LocalLogin | undefined;
+  readonly parent?: Parent | undefined;
 }
 
 /** Why a login was refused: enough to explain it without looking anywhere else. */
@@ -35,8 +43,15 @@ export interface LocalRefusal extends Ground<LocalRule> {
   readonly is: 'refused';
 }
 
+/** Only the server can say: what is leased to the instance does not cover the login. */
+export interface AskServer {
+  readonly is: 'ask';
+  /** Who needs one connection more. */
+  readonly userId: string;
+}
+
 /** What becomes of a login: itself when it is granted. */
-export type LocalAnswer = LocalLogin | LocalRefusal | Problem;
+export type LocalAnswer = LocalLogin | LocalRefusal | Problem | AskServer;
 
 /**
  * Decides a login, and lets it in when it is granted.
@@ -61,6 +76,7 @@ export function decideLocalLogin(table: LocalTable, claims: LocalClaims, nowMs: 
   const added = unitsOf(next) - unitsOf(user ?? NOBODY);
   const ground = groundAgainst(table, user, userId, next, added, added, null);
   if (ground !== null) return refuse(ground);
+  if (table.rights !== null && !isCovered(table.rights, user, userId, null)) return { is: 'ask', userId };
   const login = new LocalLogin(table, kind);
   if (claims.processId !== undefined) login.processId = claims.processId;
   table.connect(login, user, userId, next);
@@ -136,6 +152,7 @@ function trade(
   const added = taken - freed;
   const ground = groundAgainst(table, user, userId, next, added, taken, login);
   if (ground !== null) return refuse(ground);
+  if (table.rights !== null && !isCovered(table.rights, user, userId, old)) return { is: 'ask', userId };
   if (old !== null) table.disconnect(login);
   // The former user may be gone from the table by now, but never the new one.
   table.connect(login, user, userId, next);
@@ -159,13 +176,13 @@ function groundAgainst(
   traded: LocalLogin | null,
 ): Ground<LocalRule> | null {
   const { capacity, gates, settings, instance } = table;
+  const here = user === undefined ? 0 : user.connections;
+  if (table.rights !== null) return connectionGround(table, userId, here);
   if (capacity.fault !== null && (traded?.user ? added > 0 : table.connections > 0)) {
     return faultGround(instance, capacity.fault);
   }
-  const here = user === undefined ? 0 : user.connections;
-  if (settings.connectionLimit > 0 && here >= settings.connectionLimit) {
-    return connectionLimitGround(instance, userId, settings.connectionLimit, here);
-  }
+  const ground = connectionGround(table, userId, here);
+  if (ground !== null) return ground;
   // Who gives up one unit for another takes nothing from anybody, new as the user ID may be.
   if (here === 0 && added > 0) {
     const { overLimit, offline } = gates;
@@ -180,6 +197,31 @@ function groundAgainst(
   if (inUse + added <= capacity.unitsMax) return null;
   const asked = { limit: capacity.unitsMax, inUse, requested: added };
   return unitsGround(userId, asked, taken > 1 ? next.connections : null, RETRY_AFTER_SECONDS);
+}
+
+/** The limit of connections is the instance's own, however its key is enforced. */
+function connectionGround(table: LocalTable, userId: string, here: number): Ground | null {
+  const limit = table.settings.connectionLimit;
+  return limit > 0 && here >= limit ? connectionLimitGround(table.instance, userId, limit, here) : null;
+}
+
+/**
+ * Whether what is leased to the instance covers one connection more of a user.
+ * @param old - the user whose connection is given in exchange, if any.
+ */
+function isCovered(
+  rights: LeaseRights,
+  user: LocalUser | undefined,
+  userId: string,
+  old: LocalUser | null,
+): boolean {
+  const connections = user === undefined ? 0 : user.connections;
+  if (old === null) return rights.coverage(userId, connections) !== 'ask';
+  // Tried and taken back: nothing can come in between.
+  rights.disconnect(old.id, old.connections);
+  const coverage = rights.coverage(userId, connections);
+  rights.connect(old.id, old.connections - 1);
+  return coverage !== 'ask';
 }
 
 /**
@@ -231,14 +273,15 @@ export function endDue(table: LocalTable, nowMs: number): number {
 }
 
 /** A login that is out can be inherited from as long as somebody holds it; one that was lost cannot. */
-function isKnown(table: LocalTable, parent: LocalLogin): boolean {
-  return parent.table === table && parent.life === table.life;
+function isKnown(table: LocalTable, parent: Parent): boolean {
+  if (!(parent instanceof LocalLogin)) return true;
+  return parent.table === table && (parent.user === null || parent.life === table.life);
 }
 
 /** @returns the parent's user ID, null while it is pending, undefined when there is none to inherit. */
-function inheritedFrom(parent: LocalLogin | undefined): string | null | undefined {
+function inheritedFrom(parent: Parent | undefined): string | null | undefined {
   if (parent === undefined) return undefined;
-  if (parent.user !== null) return parent.user.id;
+  if (parent.userId !== null) return parent.userId;
   return parent.phase === 'pending' ? null : undefined;
 }
 

@@ -70,6 +70,11 @@ export class LocalReports {
     return this.#outstanding !== null;
   }
 
+  /** Whether parts of a full report are still to be told. */
+  get isFullUnderWay(): boolean {
+    return this.#queue !== null;
+  }
+
   /** How many rows the next statements will hold as things stand. */
   get pending(): number {
     const { users, changed } = this.#table;

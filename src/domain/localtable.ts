@@ -12,6 +12,7 @@ import { EndingQueue } from './due.ts';
 import type { CapacityFault } from './grounds.ts';
 import type { Phase } from './holdings.ts';
 import { DEFAULT_SETTINGS, type InstanceSettings } from './instances.ts';
+import type { LeaseRights } from './leaserights.ts';
 import type { LoginKind } from './users.ts';
 
 /** A user ID that has connections here, or had some that the server has not been told the end of. */
@@ -44,8 +45,8 @@ export class LocalUser implements Count {
 /** One connection on this instance, as its caller holds it: what a login comes to when it is granted. */
 export class LocalLogin {
   readonly table: LocalTable;
-  /** The life of the table it came in to; it is lost with it. */
-  readonly life: number;
+  /** The life of the table in which it got its connection, with which it is lost. */
+  life: number;
   readonly kind: LoginKind;
   user: LocalUser | null = null;
   phase: Phase = 'active';
@@ -75,9 +76,9 @@ export class LocalLogin {
     return this.user === null ? null : this.user.id;
   }
 
-  /** Whether it is in: neither logged out nor lost. In grace only its unit is. */
+  /** Whether it is in: neither logged out nor lost. In grace only its unit is. What costs nothing is not lost. */
   get isHeld(): boolean {
-    return !this.isOut && this.life === this.table.life;
+    return !this.isOut && (this.user === null || this.life === this.table.life);
   }
 }
 
@@ -123,6 +124,8 @@ export class LocalTable {
   settings: InstanceSettings;
   capacity: LocalCapacity;
   gates: LocalGates = OPEN;
+  /** What the server has leased to the instance; null unless its key is enforced so. */
+  rights: LeaseRights | null = null;
   /** Rises when everything that was in is lost at once. */
   life = 1;
   readonly users = new Map<string, LocalUser>();
@@ -182,6 +185,7 @@ export class LocalTable {
       this.users.set(userId, user);
     }
     if (user.connections === 0) this.usersIn += 1;
+    if (this.rights !== null) this.rights.connect(userId, user.connections);
     this.units += unitsOf(next) - unitsOf(user);
     user.connections = next.connections;
     user.transitioned = next.transitioned;
@@ -191,6 +195,7 @@ export class LocalTable {
       this.webSessions += 1;
     }
     login.user = user;
+    login.life = this.life;
     if (user.changedAt < 0) this.noteChanged(user);
     if (user.connections > user.connectionsPeak) user.connectionsPeak = user.connections;
     if (this.units > this.unitsPeak) this.unitsPeak = this.units;
@@ -201,6 +206,7 @@ export class LocalTable {
   /** Takes a login's connection away from its user; the login goes on naming it. */
   disconnect(login: LocalLogin): void {
     const user = login.user!;
+    if (this.rights !== null) this.rights.disconnect(user.id, user.connections);
     this.units -= unitsOf(user);
     user.connections -= 1;
     this.connections -= 1;
@@ -258,16 +264,16 @@ export class LocalTable {
   }
 
   /**
-   * Everything that is in is lost at once: the logins that callers hold are held no longer.
+   * Everything that costs anything is lost at once: the logins that callers hold are held no longer.
    * @returns how many connections that were.
    */
   loseAll(): number {
     const lost = this.connections;
+    this.rights?.lose();
     this.life += 1;
     this.users.clear();
     for (const user of this.changed) user.changedAt = -1;
     this.changed.length = 0;
-    this.emergency = null;
     this.units = 0;
     this.connections = 0;
     this.webSessions = 0;

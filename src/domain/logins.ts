@@ -17,6 +17,7 @@ import type { Login, Place, User } from './holdings.ts';
 import { defaultPoolOf, type Instance } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import { keyStatus } from './keys.ts';
+import { countWith } from './leasebooks.ts';
 import type { Answer, Identify, LogIn, LoginView, Problem, Refusal } from './operations.ts';
 import {
   type Asker,
@@ -43,7 +44,7 @@ export function decideLogin(draft: Draft, login: LogIn, policy: Policy): Answer 
   const place = table.place(login.instance);
   const known = place.logins.get(login.id) ?? place.released.get(login.id);
   if (known) return repeated(table, login, known);
-  const capacity = capacityOf(table, instance, draft.atMs, policy);
+  const capacity = capacityOf(table, instance, draft.atMs, policy.revokedKeys);
   const asker: Asker = { draft, instance, place, capacity, login, userId: undefined };
   const isEmergency = login.claims.kind === 'emergency';
   if (instance.state === 'silent' && !isEmergency) return refuseSilent(asker);
@@ -56,7 +57,7 @@ export function decideLogin(draft: Draft, login: LogIn, policy: Policy): Answer 
   if (identity.is === 'pending') return grant(asker, NOBODY, 0, true);
   const user: Asker = { draft, instance, place, capacity, login, userId: identity.userId };
   const count: Count = table.pools.get(capacity.pool)?.users.get(identity.userId) ?? NOBODY;
-  const next = withConnection(count, capacity.connectionsPerUnitMax);
+  const next = oneMore(user, count);
   const added = unitsOf(next) - unitsOf(count);
   return refuseUnlessItFits(user, next, added, added) ?? grant(user, next, added, false);
 }
@@ -92,6 +93,14 @@ export function decideIdentify(draft: Draft, operation: Identify, policy: Policy
   return trade(asker, login);
 }
 
+/** What a user ID comes to with one connection more, where instances may hold others on leased units. */
+function oneMore({ draft, capacity, userId }: Asker, count: Count): Count {
+  const { pool, connectionsPerUnitMax } = capacity;
+  const holders = draft.table.pools.get(pool);
+  if (!holders || holders.leases.size === 0) return withConnection(count, connectionsPerUnitMax);
+  return countWith(holders, userId!, count.connections + 1, connectionsPerUnitMax);
+}
+
 /** Gives up the unit of the old user ID and takes one for the new, both or neither (F-46). */
 function trade(asker: Asker, login: Login): Answer {
   const { draft, capacity, userId } = asker;
@@ -99,7 +108,7 @@ function trade(asker: Asker, login: Login): Answer {
   const freed = login.user ? unitsOf(login.user) - unitsOf(left) : 0;
   const pool = draft.table.pools.get(capacity.pool);
   const count: Count = pool?.users.get(userId!) ?? NOBODY;
-  const next = withConnection(count, capacity.connectionsPerUnitMax);
+  const next = oneMore(asker, count);
   const taken = unitsOf(next) - unitsOf(count);
   const added = taken - freed;
   const refusal = refuseUnlessItFits(asker, next, added, taken, login);
@@ -115,6 +124,7 @@ function trade(asker: Asker, login: Login): Answer {
     units: unitsOf(next),
     added,
     ...(next.transitioned ? { transitioned: true } : {}),
+    ...(next.apart ? { apart: true } : {}),
     used: (pool?.units ?? 0) + added,
     by: draft.by(asker.login.actor),
   });
@@ -164,6 +174,7 @@ function grant(asker: Asker, next: Count, added: number, pending: boolean): Answ
   if (login.leaseSeconds !== undefined) event.leaseSeconds = login.leaseSeconds;
   if (claims.kind === 'request') event.ends = draft.atMs + REQUEST_HOLD_MS;
   if (next.transitioned) event.transitioned = true;
+  if (next.apart) event.apart = true;
   draft.emit(event);
   return granted(draft.table, asker.place.logins.get(login.id)!, false);
 }
@@ -215,7 +226,12 @@ function hasOrdinaryLogin(place: Place): boolean {
 }
 
 /** Finds where a new login on an instance counts: under its key, or on its default licence (F-24). */
-export function capacityOf(table: Table, instance: Instance, nowMs: number, policy: Policy): Capacity {
+export function capacityOf(
+  table: Table,
+  instance: Instance,
+  nowMs: number,
+  revoked: ReadonlySet<string>,
+): Capacity {
   const key = instance.key === null ? undefined : table.keys.get(instance.key);
   if (!key) {
     const reason =
@@ -224,7 +240,7 @@ export function capacityOf(table: Table, instance: Instance, nowMs: number, poli
         : `its key ${instance.key} is not installed any more; install it again.`;
     return defaultLicence(instance, { code: 'key-missing', reason });
   }
-  if (isUsable(key, nowMs, policy)) {
+  if (isUsable(key, nowMs, revoked)) {
     return {
       pool: key.id,
       unitsMax: key.unitsEnforced,
@@ -232,7 +248,7 @@ export function capacityOf(table: Table, instance: Instance, nowMs: number, poli
       fault: null,
     };
   }
-  const status = keyStatus(key, nowMs, policy.revokedKeys);
+  const status = keyStatus(key, nowMs, revoked);
   return defaultLicence(instance, { code: status.code ?? 'key-missing', reason: status.reason });
 }
 
@@ -244,11 +260,11 @@ function capacityOfLogin(
   nowMs: number,
   policy: Policy,
 ): Capacity {
-  if (!login.user) return capacityOf(table, instance, nowMs, policy);
+  if (!login.user) return capacityOf(table, instance, nowMs, policy.revokedKeys);
   const pool = login.pool.id;
   if (pool === defaultPoolOf(instance.name)) return defaultLicence(instance, null);
   const key = table.keys.get(pool);
-  const { fault } = capacityOf(table, { ...instance, key: pool }, nowMs, policy);
+  const { fault } = capacityOf(table, { ...instance, key: pool }, nowMs, policy.revokedKeys);
   return {
     pool,
     unitsMax: key?.unitsEnforced ?? 0,
@@ -258,10 +274,9 @@ function capacityOfLogin(
 }
 
 /** Cheap enough for every login; the words are made only when it is not. */
-function isUsable(key: InstalledKey, nowMs: number, policy: Policy): boolean {
+function isUsable(key: InstalledKey, nowMs: number, revoked: ReadonlySet<string>): boolean {
   if (key.validThroughMs !== null && nowMs > key.validThroughMs) return false;
   if (key.validFromMs !== null && nowMs < key.validFromMs) return false;
-  const revoked = policy.revokedKeys;
   if (revoked.size === 0) return true;
   return !revoked.has(key.id) && (key.signingKeyId === null || !revoked.has(key.signingKeyId));
 }

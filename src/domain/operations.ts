@@ -3,12 +3,15 @@
  * becomes of them.
  */
 
+import type { Digest, DigestedRow } from './digest.ts';
 import type { ProblemCode, ProblemExtras } from './errors.ts';
 import type { ReleaseReason, Rule } from './events.ts';
 import type { Phase } from './holdings.ts';
 import type { Instance, InstanceSettings } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import type { LicenseKey } from './keys.ts';
+import type { LeaseAnswer, LeaseStatement } from './leasestatements.ts';
+import type { Terms } from './terms.ts';
 import type { Claims, LoginKind, Throttle } from './users.ts';
 
 /** A login, and everything that shapes its answer. */
@@ -129,6 +132,42 @@ export interface ReapInstance {
   readonly actor: string;
 }
 
+/** An instance that decides for itself reports changes of its table, or a part of the whole (F-51). */
+export interface Report {
+  readonly op: 'report';
+  readonly name: string;
+  readonly incarnation: number;
+  readonly sequence: number;
+  /** The last update whose answer the instance holds; equal to `sequence` when nothing changed since. */
+  readonly since: number;
+  /** Of a full report: the sequence at which it began; null for a report of changes. */
+  readonly fullFrom: number | null;
+  /** Of a full report: further parts follow. */
+  readonly more: boolean;
+  /** Each user ID once; without connections he is gone there. */
+  readonly rows: readonly DigestedRow[];
+  /** Of the instance's whole table after this; null while further parts follow. */
+  readonly digest: Digest | null;
+  readonly actor: string;
+}
+
+/** An instance ends in good order: what it holds is given back. */
+export interface CloseInstance {
+  readonly op: 'close-instance';
+  readonly name: string;
+  readonly incarnation: number;
+  readonly actor: string;
+}
+
+/** An instance under a leased key states its rights. */
+export interface StateLease {
+  readonly op: 'lease';
+  readonly name: string;
+  readonly incarnation: number;
+  readonly statement: LeaseStatement;
+  readonly actor: string;
+}
+
 export interface InstallKey {
   readonly op: 'install-key';
   readonly key: LicenseKey;
@@ -164,6 +203,9 @@ export type Operation =
   | Deregister
   | RenewInstance
   | ReapInstance
+  | Report
+  | CloseInstance
+  | StateLease
   | InstallKey
   | ChangeKey
   | RemoveKey;
@@ -213,6 +255,26 @@ export interface Problem {
   readonly extras?: ProblemExtras;
 }
 
+/** What an instance is told in answer to an update, as the table stands after it (F-52…F-54). */
+export interface UpdateView {
+  /** Whether new users may come in: false while combined use is over the limit, or the key cannot be used. */
+  readonly acknowledged: boolean;
+  /** Why they may not. */
+  readonly reason: ProblemCode | null;
+  /** The last update of the incarnation that the server holds. */
+  readonly sequence: number;
+  /** The server's rows are not the instance's: it should send a full report. */
+  readonly resend: boolean;
+  readonly terms: Terms;
+  /** Units in use of the key, over all instances. */
+  readonly inUse: number;
+  readonly atMs: number;
+  /** Users of this instance who have transitioned over all instances, and not as it sees them itself. */
+  readonly transitioned: readonly string[];
+  readonly overLimit: { readonly sinceMs: number; readonly units: number; readonly unitsMax: number } | null;
+  readonly instance: Instance;
+}
+
 export type Answer =
   | { readonly is: 'granted'; readonly login: LoginView; readonly repeated: boolean }
   | Refusal
@@ -226,5 +288,7 @@ export type Answer =
       readonly instance: Instance;
       readonly outcome: 'new' | 'retry' | 'restart' | 'changed';
     }
+  | { readonly is: 'updated'; readonly update: UpdateView }
+  | { readonly is: 'leased'; readonly lease: LeaseAnswer }
   | { readonly is: 'key'; readonly key: InstalledKey; readonly outcome: 'installed' | 'present' | 'changed' }
   | { readonly is: 'done' };

@@ -6,9 +6,11 @@ import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import { classifyRegistration, DEFAULT_SETTINGS, type Instance } from './instances.ts';
 import { EVALUATION_KEY, versionFits } from './keys.ts';
+import { endLeases } from './leaseends.ts';
 import { instanceNotFound } from './logins.ts';
 import type {
   Answer,
+  CloseInstance,
   Configure,
   Deregister,
   Problem,
@@ -17,6 +19,7 @@ import type {
   RenewInstance,
 } from './operations.ts';
 import { endAll } from './releases.ts';
+import { unreport } from './updates.ts';
 
 /** Decides a registration: a new instance, a retry, or a restart that releases what was bound (R-10). */
 export function decideRegister(draft: Draft, operation: Register, policy: Policy): Answer {
@@ -35,6 +38,11 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
   const by = draft.by(operation.actor);
   if (kind === 'restart')
     endAll(draft, { instance: operation.name, boundOnly: true }, 'restarted', operation.actor);
+  const place = draft.table.places.get(operation.name);
+  if (place && kind === 'restart') unreport(draft, place, 'restarted', operation.actor);
+  // Its rows are asked for anew, to count under the key that it has taken.
+  if (place?.report && kind === 'retry' && place.report.pool !== key)
+    unreport(draft, place, 'moved', operation.actor);
   const settings = { ...(current?.settings ?? DEFAULT_SETTINGS), ...operation.settings };
   const begins = kind !== 'retry';
   const instance: Instance = {
@@ -137,6 +145,8 @@ export function decideConfigure(draft: Draft, operation: Configure): Answer {
 export function decideDeregister(draft: Draft, operation: Deregister): Answer {
   if (!draft.table.instances.has(operation.name)) return { is: 'ended', logins: 0, decision: null };
   const ended = endAll(draft, { instance: operation.name }, 'deregistered', operation.actor);
+  const place = draft.table.places.get(operation.name);
+  if (place) unreport(draft, place, 'deregistered', operation.actor);
   const decision = draft.nextDecision;
   draft.emit({ type: 'deregistered', instance: operation.name, by: draft.by(operation.actor) });
   return { is: 'ended', logins: ended.is === 'ended' ? ended.logins : 0, decision };
@@ -149,9 +159,21 @@ export function decideRenewInstance(draft: Draft, operation: RenewInstance): Ans
   const problem = refuseIncarnation(current, operation.incarnation);
   if (problem) return problem;
   if (current.settings.graceSeconds === 0) return { is: 'alive', deadlineMs: 0, graceSeconds: 0 };
-  const instance: Instance = { ...current, deadlineMs: deadline(draft, current.settings.graceSeconds) };
-  draft.emit({ type: 'revived', instance, by: draft.by(operation.actor) });
+  const instance = revive(draft, current, operation.actor);
   return { is: 'alive', deadlineMs: instance.deadlineMs, graceSeconds: instance.settings.graceSeconds };
+}
+
+/** Emits that an instance gave a sign of life that the journal has to know of; one that was silent is active again. */
+export function revive(draft: Draft, current: Instance, actor: string): Instance {
+  const wasSilent = current.state === 'silent';
+  const instance: Instance = {
+    ...current,
+    state: 'active',
+    deadlineMs: deadline(draft, current.settings.graceSeconds),
+    revision: wasSilent ? draft.nextDecision : current.revision,
+  };
+  draft.emit({ type: 'revived', instance, by: draft.by(actor) });
+  return instance;
 }
 
 /** What stands against a sign of life of an instance: a newer incarnation, or that it was reaped. */
@@ -161,8 +183,10 @@ export function refuseIncarnation(current: Instance, incarnation: number): Probl
   return {
     is: 'problem',
     code: 'instance-silent',
-    detail: `Instance "${current.name}" was silent for more than ${current.settings.graceSeconds} s, and what was bound to it was taken back. Register it again.`,
-    extras: { lost: 'silent' },
+    detail: current.closed
+      ? `Instance "${current.name}" was closed in good order, and what was bound to it was given back. Register it again.`
+      : `Instance "${current.name}" was silent for more than ${current.settings.graceSeconds} s, and what was bound to it was taken back. Register it again.`,
+    extras: { lost: current.closed ? 'closed' : 'silent' },
   };
 }
 
@@ -175,16 +199,37 @@ export function decideReapInstance(draft: Draft, operation: ReapInstance): Answe
   if (current.deadlineMs > operation.observedMs)
     return { is: 'alive', deadlineMs: current.deadlineMs, graceSeconds: current.settings.graceSeconds };
   const ended = endAll(draft, { instance: operation.name, boundOnly: true }, 'silent', operation.actor);
+  const place = draft.table.places.get(operation.name);
+  if (place) unreport(draft, place, 'silent', operation.actor);
   const instance: Instance = { ...current, state: 'silent', deadlineMs: 0, revision: draft.nextDecision };
   draft.emit({ type: 'silenced', instance, by: draft.by(operation.actor) });
   return ended;
+}
+
+/** Decides the orderly end of one life of an instance: what it held is given back. It can be repeated. */
+export function decideClose(draft: Draft, operation: CloseInstance): Answer {
+  const current = draft.table.instances.get(operation.name);
+  if (!current) return instanceNotFound(operation.name);
+  if (operation.incarnation !== current.incarnation) return incarnationOld(current, operation.incarnation);
+  if (current.closed) return { is: 'done' };
+  endAll(draft, { instance: operation.name, boundOnly: true }, 'closed', operation.actor);
+  const place = draft.table.places.get(operation.name);
+  if (place) {
+    unreport(draft, place, 'closed', operation.actor);
+    endLeases(draft, place, current.incarnation, 'closed', operation.actor);
+  }
+  const revision = draft.nextDecision;
+  const instance: Instance = { ...current, state: 'silent', closed: true, deadlineMs: 0, revision };
+  draft.emit({ type: 'silenced', instance, by: draft.by(operation.actor) });
+  return { is: 'done' };
 }
 
 function deadline(draft: Draft, graceSeconds: number): number {
   return graceSeconds === 0 ? 0 : draft.atMs + graceSeconds * 1000;
 }
 
-function incarnationOld(current: Instance, incarnation: number): Problem {
+/** The answer to a process whose place a newer one has taken, or one that was never registered. */
+export function incarnationOld(current: Instance, incarnation: number): Problem {
   return {
     is: 'problem',
     code: 'incarnation-old',

@@ -4,6 +4,10 @@
  */
 
 import type { Digest } from './digest.ts';
+import type { ReleaseReason } from './events.ts';
+
+/** Why the rows of an instance that goes on were given up. */
+export type LostReason = Extract<ReleaseReason, 'silent' | 'moved'>;
 
 /** One user ID of an instance's table, as the instance reported it. */
 export interface ReportedUser {
@@ -25,5 +29,10 @@ export interface ReportState extends Digest {
   readonly sequence: number;
   /** The number at which a full report that is not complete began; 0 when there is none. */
   readonly fullFrom: number;
+  /**
+   * Why its rows were given up within this incarnation, which needs a full report to bring them back; it stays
+   * until that is complete. Null while the rows stand.
+   */
+  readonly lost: LostReason | null;
   readonly atMs: number;
 }

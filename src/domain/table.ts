@@ -8,7 +8,7 @@
  */
 
 import type { Count } from './counting.ts';
-import { DueQueue } from './due.ts';
+import { DueQueue, EndingQueue } from './due.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Excess } from './excesses.ts';
 import { type Lease, type Login, Place, Pool, type Touched, touch, User } from './holdings.ts';
@@ -36,7 +36,11 @@ export class Table {
   readonly instances = new Map<string, Instance>();
   readonly places = new Map<string, Place>();
   readonly pools = new Map<string, Pool>();
+  /** The pools whose combined use is over their limit. */
+  readonly over = new Set<Pool>();
   readonly due = new DueQueue();
+  /** Leases by when their instances cease to believe in them. */
+  readonly dueLeases = new EndingQueue<Lease>((lease) => lease.place.leases.get(lease.id) === lease);
   /** Set by whoever folds; null costs nothing. */
   touched: Touched | null = null;
   #remembered: Login[] = [];
@@ -273,10 +277,14 @@ export class Table {
   /** Replaces the episode of combined use over the limit; null ends it. */
   setExcess(pool: Pool, excess: Excess | null): void {
     const before = pool.excess;
+    this.#putExcess(pool, excess);
+    this.#undo?.push(() => this.#putExcess(pool, before));
+  }
+
+  #putExcess(pool: Pool, excess: Excess | null): void {
     pool.excess = excess;
-    this.#undo?.push(() => {
-      pool.excess = before;
-    });
+    if (excess) this.over.add(pool);
+    else this.over.delete(pool);
   }
 
   /** Takes a lease that is new into the books; it has no units yet. */
@@ -298,31 +306,40 @@ export class Table {
     this.#undo?.push(() => {
       lease.place.leases.set(lease.id, lease);
       lease.pool.leases.add(lease);
+      this.dueLeases.push(lease);
     });
+    this.#discardPlace(lease.place.instance);
   }
 
   /** Changes the units, the end or the sequence of a lease; its units are in use. */
-  setLease(lease: Lease, { units, endsAtMs, sequence }: Pick<Lease, 'units' | 'endsAtMs' | 'sequence'>): void {
-    const { pool, place } = lease;
-    const before = { units: lease.units, endsAtMs: lease.endsAtMs, sequence: lease.sequence };
+  setLease(lease: Lease, changes: Pick<Lease, 'units' | 'endsAtMs' | 'sequence' | 'revision'>): void {
+    const { pool, place, units, endsAtMs, sequence, revision } = lease;
     const { unitsPeak } = pool;
-    pool.units += units - before.units;
-    place.units += units - before.units;
-    Object.assign(lease, { units, endsAtMs, sequence });
+    const added = changes.units - units;
+    pool.units += added;
+    place.units += added;
+    Object.assign(lease, changes);
+    if (lease.endsAtMs !== endsAtMs) this.dueLeases.push(lease);
     if (pool.units > pool.unitsPeak) pool.unitsPeak = pool.units;
     this.touched?.leases.add(lease);
     this.touched?.pools.add(pool);
     this.#undo?.push(() => {
-      pool.units -= units - before.units;
-      place.units -= units - before.units;
+      pool.units -= added;
+      place.units -= added;
       pool.unitsPeak = unitsPeak;
-      Object.assign(lease, before);
+      Object.assign(lease, { units, endsAtMs, sequence, revision });
+      if (endsAtMs > 0) this.dueLeases.push(lease);
     });
   }
 
-  /** Replaces an allowance of a lease, or removes its entry. The connections it stands for are `shift`'s part. */
-  setAllowance(lease: Lease, userId: string, allowance: number | null): void {
-    replace(lease.allowances, userId, allowance, this.#undo);
+  /**
+   * Replaces an entry of a lease, or removes it. The connections it stands for are `shift`'s part.
+   * @param entry - null removes it.
+   */
+  setAllowance(lease: Lease, userId: string, entry: LeaseEntry | null): void {
+    replace(lease.allowances, userId, entry?.allowance ?? null, this.#undo);
+    replace(lease.short, userId, entry?.shortSinceMs ?? null, this.#undo);
+    replace(lease.exact, userId, entry?.exactAtMs ?? null, this.#undo);
     if (this.touched) touch(this.touched.allowances, lease, userId);
   }
 
@@ -345,6 +362,15 @@ export class Table {
   #touchLogin(login: Login): void {
     this.touched?.logins.add(login);
   }
+}
+
+/** What a lease says of a user ID. Instants are milliseconds since 1970. */
+export interface LeaseEntry {
+  readonly allowance: number;
+  /** Since when the instance needs more than it is allowed; null when it does not. */
+  readonly shortSinceMs: number | null;
+  /** When the instance, asked to hold the user, said that it keeps no more than it has; null when it did not. */
+  readonly exactAtMs: number | null;
 }
 
 /** What of a user's cost does not follow from the number of his connections. */

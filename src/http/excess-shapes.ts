@@ -39,7 +39,7 @@ export const ExcessShape = Type.Object({
   }),
   instances: Type.Array(Type.String(), { description: 'The instances that they came in on.' }),
   endedBy: Type.Optional(
-    Type.Enum(['logouts', 'silence', 'restart', 'removal', 'limit'], {
+    Type.Enum(['logouts', 'silence', 'restart', 'removal'], {
       type: 'string',
       description: 'What brought use below the limit.',
     }),

@@ -62,7 +62,7 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'license-server-address-taken':
     'Give it another port, or remove the entry that has this one; `heldBy` names it.',
   'license-server-limit-reached': 'Remove entries that are not used any more; more than three are excessive.',
-  'key-in-use': 'Give the instances that use it another key first.',
+  'key-in-use': 'Give the instances that use it another key first, or close them: `detail` names them.',
   'key-unverified':
     'Install a signed key. Where the configuration allows unsigned ones (`LICTOR_ALLOW_UNVERIFIED_KEYS`), send its terms beside the file, as `stated`: at least `units`, `licenseType` and `server`.',
   'queue-full':
@@ -104,7 +104,7 @@ const MEMBERS: readonly (readonly [name: string, where: string, words: string])[
   ['lost', '`login-lost`, `instance-silent`', 'Why it is no longer held.'],
   [
     'heldBy',
-    '`key-not-shareable`, `license-server-address-taken`',
+    '`key-not-shareable`, `key-in-use`, `license-server-address-taken`',
     'The instance that has the key, or the licence server that has the place.',
   ],
   ['incarnation', '`incarnation-old`', 'The incarnation that is registered now.'],

@@ -12,6 +12,7 @@ import type { Logins } from '../service/logins.ts';
 import type { Releases } from '../service/releases.ts';
 import type { Summary } from '../service/summary.ts';
 import type { Tokens } from '../service/tokens.ts';
+import type { Updates } from '../service/updates.ts';
 import type { Usage } from '../service/usage.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { RoutePlugin } from './app.ts';
@@ -28,6 +29,7 @@ import { problemRoutes } from './routes/problems.ts';
 import { releaseRoutes } from './routes/releases.ts';
 import { summaryRoutes } from './routes/summary.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { updateRoutes } from './routes/updates.ts';
 import { usageRoutes } from './routes/usage.ts';
 
 /** What the routes call. A route touches its services when it is called, never when it is registered. */
@@ -36,6 +38,9 @@ export interface Services {
   readonly heartbeats: Heartbeats;
   readonly releases: Releases;
   readonly instances: Instances;
+  readonly updates: Updates;
+  /** How often an instance that decides for itself should report, in seconds. */
+  readonly updateIntervalSeconds: number;
   readonly keys: Keys;
   readonly usage: Usage;
   readonly summary: Summary;
@@ -60,6 +65,7 @@ export function listRoutes(services: Services): RoutePlugin[] {
     heartbeatRoutes(services),
     releaseRoutes(services),
     instanceRoutes(services),
+    updateRoutes(services),
     keyRoutes(services),
     usageRoutes(services),
     summaryRoutes(services),

@@ -20,7 +20,6 @@ export const EXCESS_ENDS: Readonly<Record<ExcessEnd, string>> = {
   silence: 'an instance was silent too long',
   restart: 'an instance was started again',
   removal: 'an instance was deregistered, closed or moved to another key',
-  limit: 'the limit was raised',
 };
 
 /**

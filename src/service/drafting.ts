@@ -3,7 +3,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { decide, emitDue, type Policy } from '../domain/decide.ts';
+import { decide, emitClosing, emitDue, type Policy } from '../domain/decide.ts';
 import { Draft } from '../domain/draft.ts';
 import type { JournalRow } from '../domain/events.ts';
 import type { Answer, Operation } from '../domain/operations.ts';
@@ -42,6 +42,7 @@ export function draftBatch(
         culprit = waiting;
         answers.push(decide(draft, waiting.operation, policy));
       }
+      emitClosing(draft);
       return { row: rowOf(draft), files: draft.files, batch: remaining, answers };
     } catch (error) {
       table.rollback();

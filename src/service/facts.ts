@@ -1,8 +1,9 @@
 /**
- * The facts that a row says: what its transaction writes into the tables of keys and instances (R-8).
+ * The facts that a row says: what its transaction writes into the tables of keys, instances and episodes over the limit (R-8).
  */
 
 import type { JournalRow } from '../domain/events.ts';
+import type { Excess } from '../domain/excesses.ts';
 import type { Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
 import type { Facts } from '../storage/journal.ts';
@@ -14,6 +15,7 @@ import type { Facts } from '../storage/journal.ts';
 export function factsOf(row: JournalRow, files: ReadonlyMap<string, Uint8Array>): Facts | null {
   const keys = new Map<string, InstalledKey | null>();
   const instances = new Map<string, Instance | null>();
+  const excesses = new Map<string, Excess>();
   for (const event of row.events) {
     switch (event.type) {
       case 'key-installed':
@@ -32,9 +34,12 @@ export function factsOf(row: JournalRow, files: ReadonlyMap<string, Uint8Array>)
       case 'deregistered':
         instances.set(event.instance, null);
         break;
+      case 'excess':
+        excesses.set(event.excess.id, event.excess);
+        break;
     }
   }
-  if (keys.size === 0 && instances.size === 0) return null;
+  if (keys.size === 0 && instances.size === 0 && excesses.size === 0) return null;
   const present = <Value>(map: Map<string, Value | null>) =>
     [...map.values()].filter((value) => value !== null);
   const absent = (map: Map<string, unknown>) =>
@@ -44,5 +49,6 @@ export function factsOf(row: JournalRow, files: ReadonlyMap<string, Uint8Array>)
     keysRemoved: absent(keys),
     instances: present(instances),
     instancesRemoved: absent(instances),
+    excesses: [...excesses.values()],
   };
 }

@@ -7,10 +7,12 @@ import type { Sql } from 'postgres';
 import { applyRow } from '../domain/apply.ts';
 import { unitsOf } from '../domain/counting.ts';
 import { type Login, Touched } from '../domain/holdings.ts';
+import type { ReportedUser } from '../domain/reports.ts';
 import type { Table } from '../domain/table.ts';
 import type { Logger } from '../storage/database.ts';
 import { type FoldChanges, type FoldHead, type LoginRecord, readFold, writeFold } from '../storage/folds.ts';
 import { readRowsAfter } from '../storage/journal.ts';
+import type { ReportChanges, ReportedChanges, ReportRecord } from '../storage/reports.ts';
 import { readSnapshot } from '../storage/snapshots.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import type { Lane } from './lane.ts';
@@ -182,6 +184,7 @@ export function changesOf(table: Table, touched: Touched, foldVersion: number): 
       });
     }
   }
+  const reports = reportChangesOf(table, touched);
   const present: Login[] = [];
   const reused = new Set<Login>();
   for (const login of touched.logins) {
@@ -195,7 +198,7 @@ export function changesOf(table: Table, touched: Touched, foldVersion: number): 
     const isNew = login.moment.version > foldVersion && !reused.has(login);
     (isNew ? changes.loginsAdded : changes.loginsChanged).push(recordOf(login));
   }
-  return changes;
+  return { ...changes, ...reports };
 }
 
 function recordOf(login: Login): LoginRecord {
@@ -221,4 +224,42 @@ function recordOf(login: Login): LoginRecord {
     releasedAtMs: login.releasedAtMs,
     reason: login.reason,
   };
+}
+
+/** Rows are never changed in place, so that they can be written after the table has gone on. */
+function reportChangesOf(table: Table, touched: Touched): ReportChanges {
+  const reports: ReportRecord[] = [];
+  const reportsGone: string[] = [];
+  // An instance that went and came back has two places.
+  for (const instance of new Set([...touched.reports].map((place) => place.instance))) {
+    const report = table.places.get(instance)?.report;
+    if (report) reports.push({ instance, ...report });
+    else reportsGone.push(instance);
+  }
+  const reported: ReportedChanges[] = [];
+  for (const [instance, ids] of reportedByName(touched)) {
+    const place = table.places.get(instance);
+    const users: string[] = [];
+    const rows: ReportedUser[] = [];
+    const gone: string[] = [];
+    for (const id of ids) {
+      const row = place?.reported.get(id);
+      if (!row) gone.push(id);
+      else {
+        users.push(id);
+        rows.push(row);
+      }
+    }
+    reported.push({ instance, users, rows, gone });
+  }
+  return { reports, reportsGone, reported };
+}
+
+function reportedByName(touched: Touched): Map<string, Set<string>> {
+  const byName = new Map<string, Set<string>>();
+  for (const [{ instance }, ids] of touched.reported) {
+    const known = byName.get(instance);
+    byName.set(instance, known ? new Set([...known, ...ids]) : ids);
+  }
+  return byName;
 }

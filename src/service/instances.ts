@@ -5,9 +5,11 @@
 import { LicenseError } from '../domain/errors.ts';
 import type { Instance, InstanceSettings } from '../domain/instances.ts';
 import { type KeyStatus, keyStatus } from '../domain/keys.ts';
+import { disagreementNotice } from '../domain/licenseservers.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { Answer, Register } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
+import { type Terms, termsOf } from '../domain/terms.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import { type AsOf, byCodeUnits, type FeatureState, featureOf } from './keys.ts';
@@ -51,6 +53,7 @@ export interface LicenceState {
 export interface InstanceInState {
   readonly instance: Instance;
   readonly licence: LicenceState;
+  readonly terms: Terms;
 }
 
 /** Registers, lists, reads, changes and removes instances. */
@@ -117,6 +120,17 @@ export class Instances {
     return this.#options.lane.read((table) => this.#inState(table, instance), false);
   }
 
+  /** What a registration is answered with: the state, and what its administrator should be told. */
+  registered(instance: Instance): Promise<InstanceInState & { readonly notices: readonly string[] }> {
+    return this.#options.lane.read((table) => {
+      const others = [...table.instances.values()].filter(
+        ({ name, key }) => key === instance.key && name !== instance.name,
+      );
+      const notice = disagreementNotice([instance, ...others], instance.name);
+      return { ...this.#inState(table, instance), notices: notice === null ? [] : [notice] };
+    }, false);
+  }
+
   /** Changes settings on the revision that the caller has seen; null is whatever stands. */
   configure(
     name: string,
@@ -157,7 +171,9 @@ export class Instances {
 
   #inState(table: Table, instance: Instance): InstanceInState {
     const { clock, revoked } = this.#options;
-    return { instance, licence: licenceOf(table, instance, clock.nowMs(), revoked) };
+    const nowMs = clock.nowMs();
+    const terms = termsOf(table, instance, nowMs, revoked);
+    return { instance, licence: licenceOf(table, instance, nowMs, revoked), terms };
   }
 
   #asOf(table: Table): AsOf {

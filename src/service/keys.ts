@@ -18,7 +18,7 @@ import {
   readKey,
   type StatedTerms,
 } from '../domain/keys.ts';
-import type { Answer } from '../domain/operations.ts';
+import type { Answer, ChangeKey } from '../domain/operations.ts';
 import { canonicalText, keyId, type TrustedKeys } from '../domain/signatures.ts';
 import { readKeyFile } from '../storage/keys.ts';
 import type { DatabaseClock } from './clock.ts';
@@ -167,7 +167,7 @@ export class Keys {
   /** Changes how a key is enforced, on the revision that the caller has seen; null is whatever stands. */
   change(
     id: string,
-    changes: { readonly connectionsPerUnitMax?: number },
+    changes: ChangeKey['changes'],
     ifRevision: string | null,
     actor: string,
   ): Promise<Answer> {

@@ -4,9 +4,11 @@
 
 import type { ReleaseReason } from '../domain/events.ts';
 import { Login, type Moment, type Phase } from '../domain/holdings.ts';
+import type { ReportedUser } from '../domain/reports.ts';
 import { DivergenceError, ORDINARY, Table } from '../domain/table.ts';
 import type { LoginKind } from '../domain/users.ts';
 import type { LoginRecord, PoolRecord, UserRecord } from '../storage/folds.ts';
+import type { ReportRecord } from '../storage/reports.ts';
 import type { SnapshotReader } from '../storage/snapshots.ts';
 
 /** Collects a snapshot; `table` is whole once the snapshot has been read. */
@@ -24,9 +26,10 @@ export class TableBuilder implements SnapshotReader {
     this.table.atMs = fold.atMs;
   }
 
-  facts(...[keys, instances]: Parameters<SnapshotReader['facts']>): void {
+  facts(...[keys, instances, excesses]: Parameters<SnapshotReader['facts']>): void {
     for (const key of keys) this.table.setKey(key.id, key);
     for (const instance of instances) this.table.setInstance(instance.name, instance);
+    for (const excess of excesses) this.table.setExcess(this.table.pool(excess.pool), excess);
   }
 
   login(record: LoginRecord): void {
@@ -53,6 +56,19 @@ export class TableBuilder implements SnapshotReader {
       if (record.userId !== null) login.user = table.rememberedUser(login.pool, record.userId);
       table.remember(login, record.releasedAtMs, record.reason as ReleaseReason);
     }
+  }
+
+  report({ instance, ...report }: ReportRecord): void {
+    this.table.setReport(this.table.place(instance), report);
+  }
+
+  /** A reported row weighs as much as logins do, where it counts. */
+  reported(instance: string, userId: string, row: ReportedUser): void {
+    const { table } = this;
+    const place = table.place(instance);
+    table.setReported(place, userId, row);
+    if (!place.report?.counted) return;
+    table.shift(table.pool(place.report.pool), userId, place, row.connections, ORDINARY);
   }
 
   user(record: UserRecord): void {

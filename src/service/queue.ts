@@ -58,6 +58,9 @@ export function takingBack({ operation, serverMadeId }: Waiting): LogOut | null 
 /** What a login, a logout or a heartbeat takes in a row at most, in bytes: their fields are bounded. */
 const OPERATION_BYTES = 1_500;
 
+/** What a reported row takes, in bytes, unless its user ID is unusually long. */
+const REPORTED_ROW_BYTES = 64;
+
 /** What an operation takes in a row at most, in bytes. Facts carry whole records. */
 function bytesOf(operation: Operation): number {
   switch (operation.op) {
@@ -66,6 +69,8 @@ function bytesOf(operation: Operation): number {
       return OPERATION_BYTES + JSON.stringify(operation.settings).length * 2;
     case 'install-key':
       return OPERATION_BYTES + JSON.stringify(operation.key).length + (operation.file?.length ?? 0) * 2;
+    case 'report':
+      return OPERATION_BYTES + operation.rows.length * REPORTED_ROW_BYTES;
     case 'change-key':
       return OPERATION_BYTES * 40;
     default:

@@ -4,6 +4,8 @@
 
 import type { Sql, TransactionSql } from 'postgres';
 import { copyInto, copyText } from './copy.ts';
+import { partsOf } from './parts.ts';
+import { type ReportChanges, writeReports } from './reports.ts';
 import { inTransaction } from './transactions.ts';
 
 /** A pool as of the fold. */
@@ -53,7 +55,7 @@ export interface LoginRecord {
 }
 
 /** Everything that changed between two versions, as absolute values of the later one. */
-export interface FoldChanges {
+export interface FoldChanges extends ReportChanges {
   readonly pools: readonly PoolRecord[];
   readonly poolsGone: readonly string[];
   readonly users: readonly UserRecord[];
@@ -112,17 +114,9 @@ export async function writeFold(
     for (const logins of partsOf(changes.loginsAdded)) await addLogins(tx, shard, logins, instants);
     for (const logins of partsOf(changes.loginsChanged)) await changeLogins(tx, shard, logins, instants);
     for (const gone of partsOf(changes.loginsGone)) await deleteLogins(tx, shard, gone);
+    await writeReports(tx, shard, changes);
     return true;
   });
-}
-
-/** A fold may be of millions of rows, and no statement of it may take long: so many go into one. */
-const ROWS_PER_STATEMENT = 20_000;
-
-function* partsOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let from = 0; from < items.length; from += ROWS_PER_STATEMENT) {
-    yield items.slice(from, from + ROWS_PER_STATEMENT);
-  }
 }
 
 async function writePools(tx: TransactionSql, shard: number, changes: FoldChanges): Promise<void> {

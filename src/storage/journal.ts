@@ -4,6 +4,7 @@
 
 import type { PendingQuery, Row, Sql } from 'postgres';
 import { JOURNAL_FORMAT, type JournalRow } from '../domain/events.ts';
+import type { Excess } from '../domain/excesses.ts';
 import type { Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
 
@@ -34,6 +35,7 @@ export interface Facts {
   readonly keysRemoved: readonly string[];
   readonly instances: readonly Instance[];
   readonly instancesRemoved: readonly string[];
+  readonly excesses: readonly Excess[];
 }
 
 /** What came of an append: the row stands, or the head was another. */
@@ -118,6 +120,13 @@ export async function appendRowWithFacts(
     ), instances_removed as (
       delete from instances using moved
       where instances.name = any (${facts.instancesRemoved as string[]}::text[])
+    ), excesses_written as (
+      insert into excesses (id, shard, pool, began_at, ended_at, record)
+      select record ->> 'id', moved.id, record ->> 'pool', to_timestamp((record ->> 'fromMs')::float8 / 1000),
+        to_timestamp((record ->> 'toMs')::float8 / 1000), record
+      from moved, jsonb_array_elements(${JSON.stringify(facts.excesses)}::text::jsonb) as record
+      on conflict (id) do update
+      set ended_at = excluded.ended_at, record = excluded.record
     )
     select exists (select from added) as "appended",
       (extract(epoch from clock_timestamp()) * 1000)::float8 as "databaseNowMs"`;

@@ -4,16 +4,19 @@
  */
 
 import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres';
+import type { Excess } from '../domain/excesses.ts';
 import type { Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
 import { copyValue, eachCopyRow, Texts } from './copy.ts';
 import type { FoldHead, LoginRecord, PoolRecord, UserRecord } from './folds.ts';
+import { type ReportReader, readReports } from './reports.ts';
 import { inTransaction } from './transactions.ts';
 
 /** Whoever builds a table from a snapshot; called in this order. */
-export interface SnapshotReader {
+export interface SnapshotReader extends ReportReader {
   head(fold: FoldHead & { readonly atMs: number }): void;
-  facts(keys: readonly InstalledKey[], instances: readonly Instance[]): void;
+  /** @param excesses - the episodes of the over-limit ledger that have not ended. */
+  facts(keys: readonly InstalledKey[], instances: readonly Instance[], excesses: readonly Excess[]): void;
   /** Alive logins first, then the remembered ones from the oldest release to the newest. */
   login(login: LoginRecord): void;
   /** Only users whose state does not follow from their logins alone. */
@@ -31,12 +34,16 @@ export async function readSnapshot(sql: Sql, shard: number, reader: SnapshotRead
     reader.head(fold);
     const keys = await tx<{ record: InstalledKey }[]>`select record from license_keys where shard = ${shard}`;
     const instances = await tx<{ record: Instance }[]>`select record from instances where shard = ${shard}`;
+    const excesses = await tx<{ record: Excess }[]>`
+      select record from excesses where shard = ${shard} and ended_at is null`;
     reader.facts(
       keys.map((row) => row.record),
       instances.map((row) => row.record),
+      excesses.map((row) => row.record),
     );
     await readLogins(tx, tx`released_at is null`, shard, reader);
     await readLogins(tx, tx`released_at is not null order by released_at, decision_version`, shard, reader);
+    await readReports(tx, shard, reader);
     await readUsers(tx, shard, reader);
     const pools = await tx<PoolRecord[]>`
       select pool, units, users, connections, units_peak as "unitsPeak", users_peak as "usersPeak",

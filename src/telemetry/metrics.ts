@@ -42,13 +42,18 @@ const REASONS = [
   'restarted',
   'deregistered',
   'silent',
+  'closed',
 ] as const satisfies readonly ReleaseReason[];
 
 const BEATS = ['renewed', 'marked', 'missing', 'unavailable'] as const;
+const UPDATES = ['acknowledged', 'not-acknowledged', 'resend'] as const;
 const REAPED = ['login', 'instance'] as const;
 
 /** How a heartbeat was met; `unavailable` when the coordination could not be asked. */
 export type BeatOutcome = (typeof BEATS)[number];
+
+/** How an update of an instance was answered; `resend` when a full report was asked for, whatever else was said. */
+export type UpdateOutcome = (typeof UPDATES)[number];
 
 /** What was taken back for its silence. */
 export type Reaped = (typeof REAPED)[number];
@@ -102,6 +107,7 @@ const granted = makeTally('', ['']);
 const refused = makeTally('rule', RULES);
 const released = makeTally('reason', REASONS);
 const heartbeats = makeTally('status', BEATS);
+const updates = makeTally('outcome', UPDATES);
 const reaped = makeTally('what', REAPED);
 const conflicts = makeTally('', ['']);
 const unknownOutcomes = makeTally('', ['']);
@@ -113,6 +119,7 @@ const COUNTERS: readonly (readonly [name: string, description: string, tally: Ta
   ['lictor.logins.refused', 'Logins that were refused, by the rule that did', refused],
   ['lictor.logins.released', 'Logins that ended, by reason', released],
   ['lictor.heartbeats', 'Signs of life, by how they were met', heartbeats],
+  ['lictor.updates', 'Updates of instances that decide for themselves, by the answer', updates],
   ['lictor.reaped', 'Silent logins and instances that were taken back', reaped],
   ['lictor.append.conflicts', 'Appends that met a head moved by another replica', conflicts],
   ['lictor.append.unknown', 'Appends whose outcome was not known at once', unknownOutcomes],
@@ -132,6 +139,7 @@ export const metrics = {
   refused: (rule: Rule, count: number): void => refused.add(rule, count),
   released: (reason: ReleaseReason, count: number): void => released.add(reason, count),
   heartbeats: (outcome: BeatOutcome, count: number): void => heartbeats.add(outcome, count),
+  updated: (outcome: UpdateOutcome): void => updates.add(outcome, 1),
   reaped: (what: Reaped, count: number): void => reaped.add(what, count),
   /**
    * One batch was appended.

@@ -12,6 +12,17 @@ import { LifeWindows } from './windows.ts';
 /** How many lives of an instance have a replay window. */
 const LIVES_MAX = 4;
 
+/**
+ * What was answered to an update of several parts when it was whole. The answer may be lost, and the instance
+ * then sends again only the part that it was to answer; it gets the same answer and need not send the others.
+ */
+export interface WholeAnswer {
+  readonly print: string;
+  readonly untilMs: number;
+  /** Null while it is under way with Lictor. */
+  answer: { readonly type: AnswerType; readonly octets: Buffer } | null;
+}
+
 /** What the sidecar remembers of an instance, so that it need not ask; after a restart it asks. */
 export class Acquaintance {
   readonly windows = new LifeWindows(LIVES_MAX);
@@ -21,6 +32,8 @@ export class Acquaintance {
   closed = 0;
   settings: Pick<InstanceSettings, 'unitLimit' | 'connectionLimit'> = { unitLimit: 0, connectionLimit: 0 };
   settingsRevision: string | undefined;
+  /** The last update of several parts that was whole. */
+  whole: WholeAnswer | null = null;
   /** Where in the list of transitioned users the next answer goes on, when one cannot hold them all. */
   transitionedFrom = 0;
 }

@@ -50,9 +50,12 @@ const HEARSAY_MS = 30_000;
 /** How much earlier than told the sidecar stops acting, for what a clock may be wrong by. */
 const MARGIN_MS = 250;
 
-/** The role of a sidecar that serves no entry: it always acts. */
-export function alone(line: RosterLine): Roster {
-  return { role: () => ({ is: 'active' }), list: async () => [line] };
+/**
+ * The role of a sidecar that serves no entry: it always acts.
+ * @param place - where it receives, asked when somebody wants to know.
+ */
+export function alone(place: () => RosterLine): Roster {
+  return { role: () => ({ is: 'active' }), list: async () => [place()] };
 }
 
 /** Gives signs of life for an entry of the roster. */

@@ -6,7 +6,7 @@
 
 import type { KeyObject } from 'node:crypto';
 import { type DropReason, datagrams } from '../telemetry/datagrams.ts';
-import { writeFault, writeProgress, writeRedirect } from './answers.ts';
+import { type RedirectBody, writeFault, writeProgress, writeRedirect } from './answers.ts';
 import { Acquaintance, Exchange, type Reply } from './exchange.ts';
 import { type FaultLogger, Faults } from './faults.ts';
 import { Flights } from './flights.ts';
@@ -17,7 +17,7 @@ import type { Querying } from './querying.ts';
 import { type Rate, Rates, senderOf } from './rates.ts';
 import { readHeartbeat, readQuery, readStart, readUpdate } from './requests.ts';
 import type { Roster } from './roster.ts';
-import { Staging } from './staging.ts';
+import { printOf, Staging } from './staging.ts';
 import { type Starting, shutDown, start } from './starting.ts';
 import { heartbeat, update } from './updating.ts';
 
@@ -25,6 +25,9 @@ import { heartbeat, update } from './updating.ts';
 const SENDERS_MAX = 10_000;
 /** The instances whose rates and acquaintance are remembered. */
 const INSTANCES_MAX = 100_000;
+
+/** How long the answer to an update of several parts is kept for parts that come again. */
+const WHOLE_KEPT_MS = 10_000;
 
 /** What the sidecar is bounded by. */
 export interface SidecarLimits {
@@ -156,8 +159,9 @@ export class Sidecar {
     }
     datagrams.received(type);
     if (type === 'query') return this.#query(exchange, body);
-    const elsewhere = this.#redirect(exchange);
-    if (elsewhere !== null) return elsewhere;
+    const role = this.#parts.roster.role();
+    if (role.is === 'standby') return this.#redirect(exchange, role.active);
+    if (role.is === 'unknown') return 'standby';
     if (type === 'start') {
       const asked = readStart(body);
       if (asked === null) return 'malformed';
@@ -182,16 +186,14 @@ export class Sidecar {
   }
 
   #update(exchange: Exchange, octets: Buffer): DropReason | null {
-    const { frame } = exchange;
+    const { name, type, incarnation } = exchange.frame;
+    const nowMs = this.#parts.nowMs();
+    const isFull = type === 'full';
     const body = readUpdate(octets);
     if (body === null) return 'malformed';
-    const staged = this.#staging.take(
-      frame.name,
-      frame.incarnation,
-      frame.type === 'full',
-      body,
-      this.#parts.nowMs(),
-    );
+    const print = printOf(incarnation, isFull, body);
+    if (this.#isAnswered(exchange, print, nowMs)) return null;
+    const staged = this.#staging.take(name, incarnation, isFull, body, nowMs);
     if (staged.is === 'full') return 'memory';
     if (staged.is === 'late') return 'late';
     if (staged.is === 'waiting') {
@@ -199,7 +201,24 @@ export class Sidecar {
       exchange.answer('progress', writeProgress({ sequence, parts, received: staged.received }));
       return null;
     }
-    return this.#submit(this.#updates, exchange, () => update(this.#parts.lictor, exchange, staged.update));
+    const whole = body.parts === 1 ? null : { print, untilMs: nowMs + WHOLE_KEPT_MS, answer: null };
+    exchange.acquaintance.whole = whole;
+    return this.#submit(this.#updates, exchange, async () => {
+      try {
+        await update(this.#parts.lictor, exchange, staged.update, whole);
+      } catch (error) {
+        exchange.acquaintance.whole = null;
+        throw error;
+      }
+    });
+  }
+
+  /** A part of an update that was whole already is answered as the update was, once that is known. */
+  #isAnswered(exchange: Exchange, print: string, nowMs: number): boolean {
+    const { whole } = exchange.acquaintance;
+    if (whole === null || whole.print !== print || whole.untilMs <= nowMs) return false;
+    if (whole.answer !== null) exchange.answer(whole.answer.type, whole.answer.octets);
+    return true;
   }
 
   #query(exchange: Exchange, octets: Buffer): DropReason | null {
@@ -210,16 +229,10 @@ export class Sidecar {
     return this.#submit(this.#queries, exchange, () => querying.answerNew(exchange, body));
   }
 
-  /** A standby names the active server, and one that knows none is silent. */
-  #redirect(exchange: Exchange): DropReason | null {
-    const role = this.#parts.roster.role();
-    if (role.is === 'active') return null;
-    if (role.is === 'unknown' || exchange.proof === null) {
-      // The START of an unproven address is proven first; whether it then starts is for the active one.
-      if (role.is === 'standby') this.#challenge(exchange, 0);
-      return role.is === 'standby' ? null : 'standby';
-    }
-    exchange.answer('redirect', writeRedirect(role.active));
+  /** A standby names the active server, once it knows that somebody is there to hear it. */
+  #redirect(exchange: Exchange, active: RedirectBody): null {
+    if (exchange.proof === null) this.#challenge(exchange, 0);
+    else exchange.answer('redirect', writeRedirect(active));
     return null;
   }
 

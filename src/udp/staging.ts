@@ -43,6 +43,12 @@ interface Stage {
   untilMs: number;
 }
 
+/** Tells the parts of one update from those of another. */
+export function printOf(incarnation: number, isFull: boolean, update: UpdateBody): string {
+  const { sequence, since, parts, digest } = update;
+  return `${incarnation} ${isFull} ${sequence} ${since} ${parts} ${digestText(digest)}`;
+}
+
 /** The updates that are not whole yet, by instance. */
 export class Staging {
   readonly #octetsMax: number;
@@ -70,7 +76,7 @@ export class Staging {
   take(instance: string, incarnation: number, isFull: boolean, update: UpdateBody, nowMs: number): Staged {
     const { sequence, since, digest, parts, part, rows } = update;
     if (parts === 1) return { is: 'whole', update: { sequence, since, isFull, digest, parts: [rows] } };
-    const print = `${incarnation} ${isFull} ${sequence} ${since} ${parts} ${digestText(digest)}`;
+    const print = printOf(incarnation, isFull, update);
     const present = this.#stages.get(instance);
     if (present?.incarnation === incarnation && sequence < present.sequence) return { is: 'late' };
     const stage =

@@ -2,7 +2,7 @@
 
 import { type DigestedRow, digestText } from '../domain/digest.ts';
 import { type StatusBody, writeFault, writeStatus } from './answers.ts';
-import type { Acquaintance, Exchange } from './exchange.ts';
+import type { Acquaintance, Exchange, WholeAnswer } from './exchange.ts';
 import type { Lictor, Update, UpdateAnswer } from './lictor.ts';
 import type { HeartbeatBody } from './requests.ts';
 import type { WholeUpdate } from './staging.ts';
@@ -10,7 +10,7 @@ import type { WholeUpdate } from './staging.ts';
 /** The most rows that one request over HTTP carries; Lictor takes 5,000. */
 const REQUEST_ROWS_MAX = 4_000;
 /** The most octets of user IDs in it, which leaves room for the rest of its JSON below the smallest usual limit. */
-const REQUEST_OCTETS_MAX = 400_000;
+const REQUEST_OCTETS_MAX = 600_000;
 /** What a row costs in JSON beside its ID. */
 const ROW_OCTETS = 64;
 
@@ -23,9 +23,15 @@ interface Share {
 
 /**
  * Passes a whole update on and answers with what became of it.
+ * @param remembered - where the answer is kept for parts that come again; null for an update of one part.
  * @throws what the client throws.
  */
-export async function update(lictor: Lictor, exchange: Exchange, whole: WholeUpdate): Promise<void> {
+export async function update(
+  lictor: Lictor,
+  exchange: Exchange,
+  whole: WholeUpdate,
+  remembered: WholeAnswer | null,
+): Promise<void> {
   const shares = divide(whole);
   if (!whole.isFull && shares.length > 1) {
     const reason = `The change is too large for one step. Send a full report when more than ${REQUEST_ROWS_MAX} rows have changed.`;
@@ -45,7 +51,7 @@ export async function update(lictor: Lictor, exchange: Exchange, whole: WholeUpd
       ...(isLast ? { digest } : { more: true }),
     });
     if (isLast || answer.resend !== undefined) {
-      answerUpdate(exchange, answer);
+      answerUpdate(exchange, answer, remembered);
       return;
     }
     since = sequence;
@@ -64,7 +70,7 @@ export async function heartbeat(lictor: Lictor, exchange: Exchange, body: Heartb
     users: [],
     digest: digestText(digest),
   });
-  answerUpdate(exchange, answer);
+  answerUpdate(exchange, answer, null);
 }
 
 async function send(
@@ -108,7 +114,7 @@ function divide({ parts, sequence }: WholeUpdate): Share[] {
   return shares;
 }
 
-function answerUpdate(exchange: Exchange, answer: UpdateAnswer): void {
+function answerUpdate(exchange: Exchange, answer: UpdateAnswer, whole: WholeAnswer | null): void {
   const { acquaintance } = exchange;
   const status: StatusBody = {
     sequence: answer.sequence,
@@ -126,8 +132,9 @@ function answerUpdate(exchange: Exchange, answer: UpdateAnswer): void {
   };
   const { octets, told } = writeStatus(status);
   acquaintance.transitionedFrom += told;
-  if (answer.resend !== undefined) exchange.answer('resend', octets);
-  else exchange.answer(answer.acknowledged ? 'ack' : 'nak', octets);
+  const type = answer.resend !== undefined ? 'resend' : answer.acknowledged ? 'ack' : 'nak';
+  if (whole !== null) whole.answer = { type, octets };
+  exchange.answer(type, octets);
 }
 
 /** More users than an answer holds are told in turns, each answer going on where the last one ended. */

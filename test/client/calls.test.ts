@@ -1,5 +1,6 @@
 /** The table of calls against the description of the API. */
 
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import { CALLS, type CallShape } from '../../src/client/calls.ts';
 import { OPERATIONS } from '../../src/client/openapi.ts';
@@ -8,7 +9,8 @@ const calls = Object.values(CALLS).flatMap((verbs) => Object.values(verbs) as Ca
 
 describe('the calls', () => {
   test('are there for every operation of the API, once (a new route is a line in src/client/calls.ts)', () => {
-    expect(calls.map(({ operation }) => operation).sort()).toEqual(Object.keys(OPERATIONS).sort());
+    const operations = calls.filter(({ as }) => as === undefined).map(({ operation }) => operation);
+    expect(operations.sort()).toEqual(Object.keys(OPERATIONS).sort());
   });
 
   test('that may be sent twice are those that are known to bear it', () => {
@@ -20,6 +22,7 @@ describe('the calls', () => {
     expect(repeatable).toEqual([
       'batchLogins',
       'beatInstance',
+      'beatLicenseServer',
       'explainLogin',
       'identifyLogin',
       'inspectKey',
@@ -27,5 +30,20 @@ describe('the calls', () => {
       'logIn',
       'renewLogin',
     ]);
+  });
+
+  test('stand in docs/client.md with their routes', async () => {
+    const page = await readFile(new URL('../../docs/client.md', import.meta.url), 'utf8');
+    const missing = Object.entries(CALLS).flatMap(([noun, verbs]) =>
+      Object.entries(verbs as Record<string, CallShape>)
+        .map(([verb, { operation }]) => {
+          const { method, path } = OPERATIONS[operation];
+          return { row: `| \`${noun}.${verb}(`, route: `\`${method} ${path}\`` };
+        })
+        .filter(
+          ({ row, route }) => !page.split('\n').some((line) => line.startsWith(row) && line.includes(route)),
+        ),
+    );
+    expect(missing).toEqual([]);
   });
 });

@@ -172,6 +172,14 @@ describe('keys, tokens, usage, journal and the server', () => {
     viewer.close();
   });
 
+  test('reports come as data and as text', async () => {
+    expect(await client.usage.summary({ key })).toMatchObject({ key: expect.anything() });
+    const text = await client.usage.summaryText({ key });
+    expect(text).toMatch(/\n/);
+    expect(() => JSON.parse(text)).toThrow();
+    expect((await failureOf(client.usage.summaryText({ key: 'none' }))).code).toBe('key-not-found');
+  });
+
   test('names are encoded, so that they stay in their part of the path', async () => {
     expect((await failureOf(client.keys.read('a/b?c#d é'))).code).toBe('key-not-found');
     await expect(client.keys.read('..')).rejects.toThrow('readKey needs the id as its first argument');

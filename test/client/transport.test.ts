@@ -132,6 +132,25 @@ describe('several base URLs', () => {
   });
 });
 
+describe('what has a number of its own', () => {
+  test('is sent again as it was: updates, and the end of a life', async () => {
+    const server = await serverOf(inTurn(reset, json({ acknowledged: true })));
+    const client = clientOf(server.url);
+    const update = { incarnation: 1, sequence: 2, since: 1, users: [] };
+    expect(await client.instances.update('a/b', update)).toEqual({ acknowledged: true });
+    expect(server.requests.map(({ method, url, body }) => [method, url, JSON.parse(body)])).toEqual([
+      ['POST', '/v1/instances/a%2Fb/updates', update],
+      ['POST', '/v1/instances/a%2Fb/updates', update],
+    ]);
+    server.answer(inTurn(reset, (response) => void response.writeHead(204).end()));
+    expect(await client.instances.close('app', { incarnation: 1 })).toBeUndefined();
+    expect(server.requests.slice(2).map(({ url }) => url)).toEqual([
+      '/v1/instances/app/close',
+      '/v1/instances/app/close',
+    ]);
+  });
+});
+
 describe('what cannot be repeated', () => {
   const create = (client: Client) => client.tokens.create({ name: 'n', role: 'viewer' });
 
@@ -305,6 +324,14 @@ describe('time and signals', () => {
     });
     const error = await unreachable(clientOf(server.url).keys.read('k', { timeoutMs: 200 }));
     expect(error.attempts[0]?.reason).toMatch(/^did not answer within \d+ ms$/);
+  });
+
+  test('between attempts at the same server is a pause that grows', async () => {
+    const server = await serverOf(reset);
+    const call = () => unreachable(clientOf(server.url).keys.read('k', { attemptsMax: 4 }));
+    // At least half of 50, 100 and 200 ms.
+    expect(await elapsedMs(call)).toBeGreaterThanOrEqual(170);
+    expect(server.requests).toHaveLength(4);
   });
 
   test('attempts are bounded', async () => {

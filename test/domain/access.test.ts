@@ -31,6 +31,7 @@ describe('roles', () => {
     ['instances.change', 'administrator', 'operator'],
     ['instances.remove', 'administrator', 'operator', 'instance'],
     ['instances.heartbeat', 'administrator', 'operator', 'instance'],
+    ['instances.update', 'administrator', 'operator', 'instance'],
     ['logins.create', 'administrator', 'operator', 'instance'],
     ['logins.read', 'administrator', 'operator', 'viewer', 'instance'],
     ['logins.explain', 'administrator', 'operator', 'viewer', 'instance'],
@@ -43,7 +44,9 @@ describe('roles', () => {
     ['applications.use', 'administrator', 'operator', 'instance'],
     ['applications.change', 'administrator'],
     ['journal.read', 'administrator', 'operator', 'viewer'],
-    ['servers.read', 'administrator', 'operator', 'viewer'],
+    ['servers.read', 'administrator', 'operator', 'viewer', 'instance'],
+    ['servers.serve', 'administrator', 'operator', 'instance'],
+    ['servers.change', 'administrator'],
     ['metrics.read', 'administrator', 'operator', 'viewer'],
     ['tokens.manage', 'administrator'],
   ];

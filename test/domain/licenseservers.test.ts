@@ -156,9 +156,9 @@ describe('instances that share a key (F-4)', () => {
       },
     ]);
     expect(disagreementNotice(statements, 'c')).toBe(
-      `All instances that share the key k1 must be configured with the same licence servers. This one states ${one}, ${third}; a, b with ${one}, ${other}.`,
+      `Instances of one key must have the same licence servers. Of k1 this one has ${one}, ${third}, and a, b have ${one}, ${other}.`,
     );
-    expect(disagreementNotice(statements, 'a')).toMatch(/; c with /);
+    expect(disagreementNotice(statements, 'a')).toMatch(/, and c has /);
     expect(disagreementNotice(statements, 'unknown')).toBeNull();
   });
 
@@ -173,6 +173,8 @@ describe('instances that share a key (F-4)', () => {
 
   test('are named up to three in a notice', () => {
     const many = ['v', 'w', 'x', 'y', 'z'].map((name) => statement(name, [other]));
-    expect(disagreementNotice([statement('a', [one]), ...many], 'a')).toContain('; v, w, x and 2 more with');
+    expect(disagreementNotice([statement('a', [one]), ...many], 'a')).toContain(
+      ', and v, w, x and 2 more have ',
+    );
   });
 });

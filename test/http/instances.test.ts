@@ -39,6 +39,10 @@ describe('PUT /v1/instances/{name}', () => {
     });
     expect(response.statusCode).toBe(201);
     expect(response.json()).toEqual({
+      enforcement: 'central',
+      limit: 5,
+      connectionsPerUnitMax: 25,
+      nextUpdateAfterSeconds: 15,
       name,
       key: multi,
       licence: { status: 'valid', reason: expect.stringContaining(multi) },

@@ -66,6 +66,8 @@ describe('a life in the API', () => {
     await send(200, `PATCH ${app}`, { body: { unitLimit: 4 }, headers: await ifMatch(app) });
     await send(200, `GET ${app}/features/NLP`);
     await send(200, `POST ${app}/heartbeat`, { body: { incarnation } });
+    const nothing = { incarnation, sequence: 0, since: 0, users: [], digest: '0.0.00000000' };
+    await send(200, `POST ${app}/updates`, { body: nothing });
 
     const id = randomUUID();
     const login = { instance: 'app-a', id, user: 'alice', leaseSeconds: 60 };
@@ -86,6 +88,7 @@ describe('a life in the API', () => {
 
     await send(204, `DELETE /v1/logins/${id}`);
     await send(200, 'POST /v1/releases', { body: { instance: 'app-a', reason: 'the end' } });
+    await send(204, `POST ${app}/close`, { body: { incarnation } });
     await send(204, `DELETE ${app}`);
     await send(204, `DELETE ${key}`);
 

@@ -25,6 +25,9 @@ const EMPTY: FoldChanges = {
   loginsAdded: [],
   loginsChanged: [],
   loginsGone: [],
+  reports: [],
+  reportsGone: [],
+  reported: [],
 };
 
 function login(fields: Partial<LoginRecord> = {}): LoginRecord {
@@ -101,6 +104,8 @@ async function folded(shard: TestShard) {
     login: (each) => all.logins.push(each),
     user: (each) => all.users.push(each),
     pool: (each) => all.pools.push(each),
+    report: () => {},
+    reported: () => {},
   };
   await readSnapshot(shard.sql, SHARD, reader);
   return all;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { JournalEvent } from '../../src/domain/events.ts';
+import { JOURNAL_FORMAT, type JournalEvent } from '../../src/domain/events.ts';
 import {
   appendRow,
   appendRowWithFacts,
@@ -22,7 +22,7 @@ import { until } from '../support/wait.ts';
 afterEach(closeShards);
 
 const EVENT = { type: 'forestalled', instance: 'a', login: randomUUID(), by: 0 } as const;
-const NO_FACTS: Facts = { keys: [], keysRemoved: [], instances: [], instancesRemoved: [] };
+const NO_FACTS: Facts = { keys: [], keysRemoved: [], instances: [], instancesRemoved: [], excesses: [] };
 
 function rowAfter(head: { version: number }, fields: Partial<NewRow> = {}): NewRow {
   return {
@@ -82,7 +82,7 @@ describe('appending', () => {
     await appendRow(shard.sql, row, await shard.head());
     expect(await shard.journal()).toEqual([row]);
     const head = await readHead(shard.sql, SHARD);
-    expect(head).toMatchObject({ version: 1, batch: row.batch, atMs: row.at, format: 1 });
+    expect(head).toMatchObject({ version: 1, batch: row.batch, atMs: row.at, format: JOURNAL_FORMAT });
     expect(Math.abs(head.databaseNowMs - Date.now())).toBeLessThan(60_000);
     await expect(readHead(shard.sql, 7)).rejects.toThrow('shard 7 does not exist');
   });
@@ -115,11 +115,12 @@ describe('appending', () => {
     const shard = await openShard();
     const [row] = await append(shard, 1);
     const head = await shard.head();
-    await shard.sql`update shards set format = 2`;
+    const newer = JOURNAL_FORMAT + 1;
+    await shard.sql`update shards set format = ${newer}`;
     expect(await appendRow(shard.sql, rowAfter(head), head)).toMatchObject({ appended: false });
     await expect(readHead(shard.sql, SHARD)).rejects.toThrow(UnknownFormatError);
-    await expect(readRowsAfter(shard.sql, SHARD, row!, 10)).rejects.toThrow('format 2');
-    await shard.sql`update shards set format = 1`;
+    await expect(readRowsAfter(shard.sql, SHARD, row!, 10)).rejects.toThrow(`format ${newer}`);
+    await shard.sql`update shards set format = ${JOURNAL_FORMAT}`;
     expect(await appendRow(shard.sql, rowAfter(head), head)).toMatchObject({ appended: true });
   });
 });

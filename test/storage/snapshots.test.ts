@@ -16,6 +16,8 @@ function recorder() {
     login: ({ id, releasedAtMs }) => told.push(['login', id, releasedAtMs > 0]),
     user: ({ userId }) => told.push(['user', userId]),
     pool: ({ pool, units }) => told.push(['pool', pool, units]),
+    report: ({ instance }) => told.push(['report', instance]),
+    reported: (instance, userId) => told.push(['reported', instance, userId]),
   };
   return { told, reader };
 }

@@ -20,6 +20,7 @@ import { Logins } from '../../src/service/logins.ts';
 import { Releases } from '../../src/service/releases.ts';
 import { Summary } from '../../src/service/summary.ts';
 import { createTokens, type Tokens } from '../../src/service/tokens.ts';
+import { Updates } from '../../src/service/updates.ts';
 import { Usage } from '../../src/service/usage.ts';
 import { checkDurability, connectDatabase, connectLaneDatabase } from '../../src/storage/database.ts';
 import { createTestDatabase } from './database.ts';
@@ -36,6 +37,7 @@ export interface AppFields {
   readonly revoked?: ReadonlySet<string>;
   readonly graceSeconds?: number;
   readonly licenseServerLeaseMs?: number;
+  readonly leaseTermMs?: number;
   /** How many rows one page of the journal may look at. */
   readonly journalRowsScannedMax?: number;
 }
@@ -103,7 +105,11 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
     storage,
     coordinator,
     clock,
-    policy: { revokedKeys: revoked, evaluation: fields.evaluation ?? false },
+    policy: {
+      revokedKeys: revoked,
+      evaluation: fields.evaluation ?? false,
+      leaseTermMs: fields.leaseTermMs ?? 60_000,
+    },
     logger,
     batchOperationsMax: 512,
     batchBytesMax: 1_048_576,
@@ -125,6 +131,8 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
       releases: new Releases(shared),
       instances: new Instances({ ...shared, graceSeconds }),
       keys: new Keys({ ...shared, trusted: TRUSTED, allowUnverified, timeZone: 'UTC' }),
+      updates: new Updates(shared),
+      updateIntervalSeconds: 15,
       usage: new Usage(shared),
       summary: new Summary(shared),
       journal: new Journal({

@@ -3,7 +3,7 @@
  * way the lane gives them to it (begin, draft, decide, build the row, commit), with its journal at hand.
  */
 import { moveHead } from '../../src/domain/apply.ts';
-import { decide, emitDue, type Policy } from '../../src/domain/decide.ts';
+import { decide, emitClosing, emitDue, type Policy } from '../../src/domain/decide.ts';
 import { Draft } from '../../src/domain/draft.ts';
 import type { JournalEvent, JournalRow } from '../../src/domain/events.ts';
 import type { User } from '../../src/domain/holdings.ts';
@@ -120,7 +120,7 @@ export function makeRegister(fields: Partial<Omit<Register, 'op'>> = {}): Regist
   };
 }
 
-export const DEFAULT_POLICY: Policy = { revokedKeys: new Set(), evaluation: false };
+export const DEFAULT_POLICY: Policy = { revokedKeys: new Set(), evaluation: false, leaseTermMs: 60_000 };
 
 /** How a world begins. Instances are registered in order, each with the first key unless it says otherwise. */
 export interface WorldFields {
@@ -155,7 +155,9 @@ export class World {
     this.table.begin();
     const draft = new Draft(this.table, this.nowMs);
     emitDue(draft);
-    return { draft, answers: operations.map((operation) => decide(draft, operation, this.policy)) };
+    const answers = operations.map((operation) => decide(draft, operation, this.policy));
+    emitClosing(draft);
+    return { draft, answers };
   }
 
   /** Ends a batch as an append that succeeded. A batch without events leaves no row. */

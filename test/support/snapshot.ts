@@ -5,7 +5,7 @@
  */
 import { applyRow } from '../../src/domain/apply.ts';
 import type { JournalRow } from '../../src/domain/events.ts';
-import type { Login, Place, Pool, User } from '../../src/domain/holdings.ts';
+import type { Lease, Login, Place, Pool, User } from '../../src/domain/holdings.ts';
 import { Table } from '../../src/domain/table.ts';
 
 export type Snapshot = ReturnType<typeof snapshotOf>;
@@ -19,7 +19,7 @@ export function snapshotOf(table: Table) {
     keys: sorted(table.keys),
     instances: sorted(table.instances),
     places: sorted(table.places)
-      .filter((place) => place.logins.size + place.released.size > 0 || place.units !== 0)
+      .filter((place) => !isBare(place))
       .map(placeOf),
     pools: sorted(table.pools)
       .filter((pool) => pool.units !== 0 || pool.connectionsPeak !== 0)
@@ -33,6 +33,10 @@ export function contentOf(table: Table) {
   return content;
 }
 
+function isBare({ logins, released, leases, units }: Place): boolean {
+  return logins.size + released.size + leases.size === 0 && units === 0;
+}
+
 function placeOf(place: Place) {
   return {
     instance: place.instance,
@@ -40,7 +44,14 @@ function placeOf(place: Place) {
     emergency: place.emergency?.id ?? null,
     logins: sorted(place.logins).map(loginOf),
     released: sorted(place.released).map(loginOf),
+    leases: sorted(place.leases).map(leaseOf),
   };
+}
+
+function leaseOf({ place, pool, allowances, short, exact, ...plain }: Lease) {
+  const [instance, key] = [place.instance, pool.id];
+  const entries = [allowances, short, exact].map((map) => [...map].sort());
+  return { ...plain, instance, key, entries };
 }
 
 function loginOf(login: Login) {
@@ -60,8 +71,13 @@ function loginOf(login: Login) {
 }
 
 function poolOf(pool: Pool, table: Table) {
-  const { users, ...plain } = pool;
-  return { ...plain, users: sorted(users).map((user) => userOf(user, table)) };
+  const { users, leases, apart, ...plain } = pool;
+  return {
+    ...plain,
+    leases: [...leases].map(({ id }) => id).sort(),
+    apart: [...apart].sort(),
+    users: sorted(users).map((user) => userOf(user, table)),
+  };
 }
 
 function userOf(user: User, table: Table) {

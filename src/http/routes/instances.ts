@@ -4,15 +4,13 @@
 
 import { type Static, Type } from 'typebox';
 import { type Action, permits } from '../../domain/access.ts';
-import { heartbeatAfterSeconds, type InstanceInState, type Instances } from '../../service/instances.ts';
+import type { Instances } from '../../service/instances.ts';
 import {
-  AS_OF,
   actorOf,
   etagOf,
   expectAnswer,
   IfMatch,
   ifMatchOf,
-  instantOf,
   LANE_PROBLEMS,
   PageAsOf,
   showAsOf,
@@ -21,120 +19,20 @@ import {
 import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
-import { Feature, KeyStatusView, showFeature, withoutEmpty } from '../keyviews.ts';
-import { Instant, NoContent, PageQuery, pageLimit, responses } from '../schemas.ts';
 import {
-  ADMINISTRATIVE_SETTINGS,
-  readSettings,
-  Settings,
-  SettingsChange,
-  showSettings,
-} from '../settings.ts';
-
-const TEXT_LENGTH_MAX = 128;
-const INCARNATION_MAX = 2_000_000_000;
-
-const Text = (description: string) => Type.String({ minLength: 1, maxLength: TEXT_LENGTH_MAX, description });
-
-/** The most licence servers that an instance may state; more than three are excessive (F-12). */
-const LICENSE_SERVERS_MAX = 8;
-
-const LicenseServer = Type.String({
-  pattern: '^(\\[[0-9A-Fa-f:.]{2,45}\\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?):[1-9][0-9]{3,4}$',
-  maxLength: 260,
-  description: 'A host name or an address, a colon and the port; an IPv6 address stands in brackets.',
-});
-
-const NameParams = Type.Object({
-  name: Type.String({
-    pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
-    description: 'The name of the instance: letters, digits, dot, underscore and hyphen, at most 63.',
-  }),
-});
-
-const FeatureParams = Type.Object({
-  ...NameParams.properties,
-  feature: Text('The name of a feature, or its number.'),
-});
-
-const Registration = Type.Object(
-  {
-    key: Type.Optional(
-      Text('The ID of the key; without it, none, or the built-in one where the configuration has it.'),
-    ),
-    incarnation: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: INCARNATION_MAX,
-        description:
-          'The incarnation that the instance holds. Left out after a start: what its former life held is released then.',
-      }),
-    ),
-    registrationId: Type.Optional(
-      Text(
-        'An ID that the instance makes at its start, by which a repeated registration is told from a restart.',
-      ),
-    ),
-    product: Type.Optional(Text('What it runs.')),
-    version: Type.Optional(Text('Its version, which the key must fit.')),
-    licenseServers: Type.Optional(
-      Type.Array(LicenseServer, {
-        maxItems: LICENSE_SERVERS_MAX,
-        uniqueItems: true,
-        description:
-          'Every licence server that the instance is configured with, in any order. All instances that share a key must be configured with the same.',
-      }),
-    ),
-    settings: Type.Optional(SettingsChange),
-  },
-  { additionalProperties: false },
-);
-
-const Instance = Type.Object({
-  name: Type.String(),
-  key: Type.Optional(Type.String({ description: 'The ID of the key it is registered with.' })),
-  licence: KeyStatusView,
-  incarnation: Type.Integer({ description: 'Its present life, counted from 1; send it with signs of life.' }),
-  registrationId: Type.Optional(Type.String()),
-  product: Type.Optional(Type.String()),
-  version: Type.Optional(Type.String()),
-  licenseServers: Type.Optional(
-    Type.Array(Type.String(), { description: 'The licence servers it is configured with.' }),
-  ),
-  state: Type.Enum(['active', 'silent'], {
-    type: 'string',
-    description:
-      '`silent`: it gave no sign of life, what was bound to it was taken back, and it must register again.',
-  }),
-  settings: Settings,
-  heartbeatAfterSeconds: Type.Optional(
-    Type.Integer({ description: 'How often it should give a sign of life; absent when it is not watched.' }),
-  ),
-  registeredAt: Instant('When its present life began.'),
-  revision: Type.String({ description: 'Changes with every change; the ETag without its quotes.' }),
-});
-
-const Registered = Type.Object({
-  ...Instance.properties,
-  outcome: Type.Enum(['new', 'retry', 'restart', 'changed'], {
-    type: 'string',
-    description:
-      '`retry` changed nothing, also not the settings; `restart` released what the former life held; `changed` took another key, product or version within the same life.',
-  }),
-});
-
-const InstanceWithHoldings = Type.Object({
-  ...Instance.properties,
-  holds: Type.Object({
-    logins: Type.Integer(),
-    connections: Type.Integer({ description: 'Logins that are somebody’s.' }),
-    users: Type.Integer({ description: 'Distinct users among them.' }),
-    units: Type.Integer({
-      description: 'Units as it sees them: a user who is also elsewhere counts here too.',
-    }),
-  }),
-  ...AS_OF,
-});
+  FeatureParams,
+  InstanceShape,
+  InstanceWithHoldings,
+  NameParams,
+  Registered,
+  Registration,
+  readLicenseServers,
+  showInstance,
+  Text,
+} from '../instance-shapes.ts';
+import { Feature, showFeature } from '../keyviews.ts';
+import { NoContent, PageQuery, pageLimit, responses } from '../schemas.ts';
+import { ADMINISTRATIVE_SETTINGS, readSettings, SettingsChange } from '../settings.ts';
 
 const ListQuery = Type.Object(
   { ...PageQuery.properties, key: Type.Optional(Text('Only instances registered with this key.')) },
@@ -144,31 +42,12 @@ const ListQuery = Type.Object(
 /** The services that these routes call. */
 interface Using {
   readonly instances: Instances;
+  /** How often an instance that decides for itself should report, in seconds. */
+  readonly updateIntervalSeconds: number;
 }
 
 type App = Parameters<RoutePlugin>[0];
 type Request = Parameters<typeof principalOf>[0];
-
-function showInstance({ instance, licence }: InstanceInState): Static<typeof Instance> {
-  const { name, key, incarnation, registrationId, product, version, state, settings } = instance;
-  const heartbeat = heartbeatAfterSeconds(settings);
-  return {
-    name,
-    ...withoutEmpty({ key, registrationId, product, version }),
-    ...(instance.licenseServers === undefined ? {} : { licenseServers: [...instance.licenseServers] }),
-    licence: {
-      status: licence.status,
-      ...(licence.code === null ? {} : { code: licence.code }),
-      reason: licence.reason,
-    },
-    incarnation,
-    state,
-    settings: showSettings(settings),
-    ...(heartbeat === null ? {} : { heartbeatAfterSeconds: heartbeat }),
-    registeredAt: instantOf(instance.registeredAtMs),
-    revision: instance.revision,
-  };
-}
 
 /**
  * Requires the permission for an instance with the key that it is registered with. One that is not registered
@@ -254,14 +133,23 @@ function registerRoute(app: App, services: Using): void {
         registrationId: registrationId ?? null,
         product: product ?? null,
         version: version ?? null,
-        licenseServers: licenseServers?.map((server) => server.toLowerCase()).sort() ?? null,
+        licenseServers: licenseServers === undefined ? null : readLicenseServers(licenseServers),
         settings: settings === undefined ? {} : readSettings(settings, '/settings'),
         actor: actorOf(principalOf(request)),
       });
       const { instance, outcome } = expectAnswer(answer, 'instance');
       reply.header('etag', etagOf(instance.revision));
-      const shown = showInstance(await services.instances.inState(instance));
-      return reply.code(outcome === 'new' ? 201 : 200).send({ ...shown, outcome });
+      const registered = await services.instances.registered(instance);
+      const { enforcement, limit, connectionsPerUnitMax } = registered.terms;
+      return reply.code(outcome === 'new' ? 201 : 200).send({
+        ...showInstance(registered),
+        enforcement,
+        limit,
+        connectionsPerUnitMax,
+        nextUpdateAfterSeconds: services.updateIntervalSeconds,
+        ...(registered.notices.length === 0 ? {} : { notices: [...registered.notices] }),
+        outcome,
+      });
     },
   );
 }
@@ -277,7 +165,7 @@ function listRoute(app: App, services: Using): void {
         description: 'By name; only those that the token may see.',
         tags: ['instances'],
         querystring: ListQuery,
-        response: responses({ 200: PageAsOf(Instance) }, ['not-ready']),
+        response: responses({ 200: PageAsOf(InstanceShape) }, ['not-ready']),
       },
     },
     async (request) => {
@@ -337,7 +225,7 @@ function configureRoute(app: App, services: Using): void {
         headers: IfMatch,
         body: SettingsChange,
         response: responses(
-          { 200: Instance },
+          { 200: InstanceShape },
           ['instance-not-found', 'precondition-required', 'precondition-failed', ...LANE_PROBLEMS],
           { body: true },
         ),

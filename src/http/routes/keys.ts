@@ -71,6 +71,13 @@ const Changes = Type.Object(
         description: 'How many connections of one user a unit bears.',
       }),
     ),
+    enforcement: Type.Optional(
+      Type.Enum(['central', 'local', 'leased'], {
+        type: 'string',
+        description:
+          'Who decides on logins: the server each of them (`central`); the instances, which report, so that the limit can be exceeded for a while (`local`); or the instances within units that are leased to them, so that it cannot (`leased`). It changes only while no instance holds users or units by the old one.',
+      }),
+    ),
   },
   { additionalProperties: false, minProperties: 1 },
 );
@@ -205,7 +212,7 @@ function changeRoute(app: App, services: Using): void {
         body: Changes,
         response: responses(
           { 200: Key },
-          ['key-not-found', 'precondition-required', 'precondition-failed', ...LANE_PROBLEMS],
+          ['key-not-found', 'key-in-use', 'precondition-required', 'precondition-failed', ...LANE_PROBLEMS],
           { body: true },
         ),
       },

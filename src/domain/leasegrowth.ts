@@ -1,0 +1,156 @@
+/**
+ * Raising a lease: connections of users whom an instance asks for, and units for its block.
+ */
+
+import { FLAGS } from './events.ts';
+import { RETRY_AFTER_SECONDS } from './grounds.ts';
+import type { Lease } from './holdings.ts';
+import { isJoined } from './leasebooks.ts';
+import type { LeaseChange } from './leasechange.ts';
+import { LEASE_ENTRIES_MAX, type RefusedUser, type StatedUser } from './leasestatements.ts';
+
+/** What may be taken at most, and when. */
+export interface Room {
+  /** The units that are enforced (I1). */
+  readonly limit: number;
+  /** The units that the instance may consume (`SetUserLimit`, notes 2.2); infinity without a limit. */
+  readonly limitHere: number;
+  readonly connectionsPerUnitMax: number;
+  /** Now, ms since 1970. */
+  readonly atMs: number;
+}
+
+/** Why a user gets no more connections. */
+export type Shortfall = Omit<RefusedUser, 'id' | 'decision'>;
+
+/** What became of the wish for more connections: all that is needed, a refusal, or nothing that is decided yet. */
+export type Growth = 'done' | 'pending' | Shortfall;
+
+/**
+ * How long a transition waits until the other instances have said how many connections they have of the user, in
+ * milliseconds: what they are merely allowed should not make him cost more. Then the books alone decide.
+ */
+export const CONTEST_PATIENCE_MS = 5_000;
+
+/** Raises what a lease allows of a user to what is needed, and beyond as far as that is cheap. */
+export function growUser(change: LeaseChange, user: StatedUser, room: Room): Growth {
+  const { lease } = change;
+  const { id, needed, wanted } = user;
+  const before = change.allowanceOf(id);
+  const mustWait = needed > before && isContested(change, user, room);
+  let allowance = before;
+  if (needed > before) allowance = mostThatFits(change, user, room, mustWait);
+  if (allowance >= needed && wanted > allowance) allowance = withSpare(change, id, allowance, wanted, room);
+  const isShort = mustWait && allowance < needed;
+  const isExact = user.allowance <= needed && isShortElsewhere(lease, id);
+  const ground = allowance < needed && !isShort ? shortfall(change, id, allowance, room) : null;
+  if (allowance !== before || isShort !== lease.short.has(id) || isExact) {
+    change.allow(id, allowance, (isShort ? FLAGS.short : 0) | (isExact ? FLAGS.exact : 0));
+  }
+  return ground ?? (isShort ? 'pending' : 'done');
+}
+
+/** Whether what a user needs makes him transition by what other instances are allowed, and maybe do not have. */
+function isContested(change: LeaseChange, { id, needed }: StatedUser, { atMs }: Room): boolean {
+  const { lease } = change;
+  if (!change.countWith(id, needed).transitioned || lease.pool.users.get(id)?.transitioned) return false;
+  const sinceMs = lease.short.get(id) ?? atMs;
+  if (atMs - sinceMs >= CONTEST_PATIENCE_MS) return false;
+  for (const other of lease.pool.leases) {
+    if (other === lease || (other.allowances.get(id) ?? 0) === 0) continue;
+    if ((other.exact.get(id) ?? Number.NEGATIVE_INFINITY) < sinceMs) return true;
+  }
+  return false;
+}
+
+/** Whether another instance needs more connections of a user than it is allowed. */
+export function isShortElsewhere(lease: Lease, userId: string): boolean {
+  for (const other of lease.pool.leases) {
+    if (other !== lease && other.short.has(userId)) return true;
+  }
+  return false;
+}
+
+/** @returns the largest allowance up to what is needed that there are units for. */
+function mostThatFits(change: LeaseChange, user: StatedUser, room: Room, mustWait: boolean): number {
+  const { id } = user;
+  const before = change.allowanceOf(id);
+  let allowance = user.needed;
+  while (allowance > before) {
+    const isOpen = !mustWait || !change.countWith(id, allowance).transitioned;
+    if (isOpen && fits(change, id, allowance, room)) return allowance;
+    allowance -= 1;
+  }
+  return before;
+}
+
+function fits(change: LeaseChange, userId: string, allowance: number, room: Room): boolean {
+  const added = change.addedBy(userId, allowance);
+  if (added.here > 0 && change.unitsHere + added.here > room.limitHere) return false;
+  return added.pool <= 0 || change.used + added.pool <= room.limit;
+}
+
+/** Half of what is left to a user is spared for the other instances; units for it are taken while there are many. */
+function withSpare(
+  change: LeaseChange,
+  userId: string,
+  allowance: number,
+  wanted: number,
+  room: Room,
+): number {
+  const { connections, transitioned } = change.countWith(userId, allowance);
+  if (transitioned || connections === 0) return allowance;
+  let spare = Math.min(wanted - allowance, Math.floor((room.connectionsPerUnitMax - connections) / 2));
+  if (spare <= 0) return allowance;
+  const cost = change.addedBy(userId, allowance).pool;
+  if (change.addedBy(userId, allowance + spare).pool > cost) {
+    const free = room.limit - change.used - cost;
+    spare = Math.max(0, Math.min(spare, Math.floor(free / (change.lease.pool.leases.size + 1))));
+  }
+  return fits(change, userId, allowance + spare, room) ? allowance + spare : allowance;
+}
+
+/** Why a user gets no connection more than these. */
+function shortfall(change: LeaseChange, userId: string, allowance: number, room: Room): Shortfall {
+  const [now, next] = [change.addedBy(userId, allowance), change.addedBy(userId, allowance + 1)];
+  const retryAfterSeconds = RETRY_AFTER_SECONDS;
+  const requested = next.here - now.here;
+  if (requested > 0 && change.unitsHere + next.here > room.limitHere) {
+    const inUse = change.unitsHere + now.here;
+    const limit = room.limitHere;
+    return { rule: 'unit-limit', code: 'unit-limit-reached', limit, inUse, requested, retryAfterSeconds };
+  }
+  const [count, after] = [change.countWith(userId, allowance), change.countWith(userId, allowance + 1)];
+  return {
+    rule: after.transitioned && !count.transitioned ? 'transition' : 'enforced-units',
+    code: 'units-exhausted',
+    limit: room.limit,
+    inUse: change.used + now.pool,
+    requested: next.pool - now.pool,
+    retryAfterSeconds,
+  };
+}
+
+/**
+ * Raises the block of a lease by what is wanted, as far as its share of the free units goes. A block that grows
+ * from nothing begins with an entry of 0 for every user who is counted together (I2).
+ * @returns whether everything that is wanted was granted.
+ */
+export function growBlock(change: LeaseChange, wanted: number, room: Room): boolean {
+  const { pool, allowances } = change.lease;
+  const missing = wanted - change.units;
+  if (missing <= 0) return true;
+  const share = Math.floor((room.limit - change.used) / pool.leases.size);
+  const units = Math.min(missing, share, room.limitHere - change.unitsHere);
+  if (units <= 0) return false;
+  if (change.units === 0) {
+    const joined: string[] = [];
+    for (const user of pool.users.values()) {
+      if (isJoined(user) && !change.hasEntry(user.id)) joined.push(user.id);
+    }
+    if (change.entries + joined.length > LEASE_ENTRIES_MAX) return false;
+    for (const id of joined) change.allow(id, allowances.get(id) ?? 0);
+  }
+  change.units += units;
+  return units === missing;
+}
