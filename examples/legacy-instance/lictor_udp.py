@@ -329,7 +329,8 @@ class Transfer:
         self.kind = kind
         self.bodies = bodies
         self.missing = list(range(len(bodies)))
-        self.waiting = set()
+        # The parts that are on their way, by the number they were sent under.
+        self.waiting = {}
         self.newest = 0
 
 
@@ -415,7 +416,7 @@ class Session:
             self._act()
 
     def _act(self):
-        if self.online and time.monotonic() - self.heard > 3 * self.interval + sum(PAUSES):
+        if self.online and time.monotonic() - self.heard > 3 * max(1, self.interval):
             # What was acknowledged last does not hold for ever: the table alone decides.
             self.online = False
             self.table.acknowledged = True
@@ -471,10 +472,13 @@ class Session:
 
     def _send_parts(self):
         transfer = self.transfer
-        for part in transfer.missing[:PARTS_AT_ONCE]:
+        under_way = set(transfer.waiting.values())
+        for part in transfer.missing:
             if len(transfer.waiting) >= PARTS_AT_ONCE:
                 break
-            transfer.waiting.add(self.send(transfer.kind, transfer.bodies[part], transfer))
+            if part not in under_way:
+                number = self.send(transfer.kind, transfer.bodies[part], transfer)
+                transfer.waiting[number] = part
 
     # -- receiving
 
@@ -488,9 +492,8 @@ class Session:
                 del self.expected[answer.number]
                 self.proofs[self.index] = answer.body
                 number = self.send(kind, body, context)
-                if isinstance(context, Transfer):
-                    context.waiting.discard(answer.number)
-                    context.waiting.add(number)
+                if isinstance(context, Transfer) and answer.number in context.waiting:
+                    context.waiting[number] = context.waiting.pop(answer.number)
                 if self.query is not None and self.query["number"] == answer.number:
                     self.query["number"] = number
             return
@@ -562,14 +565,13 @@ class Session:
     def _progress(self, answer, transfer):
         if transfer is not self.transfer:
             return
-        transfer.waiting.discard(answer.number)
+        transfer.waiting.pop(answer.number, None)
         _, there = read_progress(answer.body)
         if answer.number > transfer.newest and len(there) == len(transfer.bodies):
             transfer.newest = answer.number
             transfer.missing = [part for part, is_there in enumerate(there) if not is_there]
         self.attempt = 1
-        if not transfer.waiting:
-            self._send_parts()
+        self._send_parts()
         self.due = time.monotonic() + PARTS_PAUSE
 
     def _redirect(self, said):

@@ -50,6 +50,10 @@ export const CALLS = {
     remove: { operation: 'removeInstance' },
     /** Gives a sign of life of an instance. */
     heartbeat: { operation: 'beatInstance' },
+    /** Reports what changed in the instance's table; repeating a report does no harm. */
+    update: { operation: 'updateInstance' },
+    /** Ends a life of the instance in good order. */
+    close: { operation: 'closeInstance' },
     /** Whether the key of an instance permits a feature. */
     feature: { operation: 'readInstanceFeature' },
   },

@@ -8,7 +8,6 @@ import { type LogInBody, OPERATIONS, type Operations } from './openapi.ts';
 import type { FailedAttempt } from './problems.ts';
 import { createTokenSource } from './tokens.ts';
 import { type CallOptions, type Message, Transport } from './transport.ts';
-import type { InstanceUpdate, UpdateAnswer } from './updates.ts';
 
 const TIMEOUT_MS = 15_000;
 const ATTEMPT_TIMEOUT_MS = 6_000;
@@ -79,12 +78,6 @@ type Calls = {
 
 /** The client: `client.logins.create(…)`, `client.instances.register(…)` and so on, by noun and verb. */
 export interface Client extends Calls {
-  readonly instances: Calls['instances'] & {
-    /** Reports what changed in the instance's table; repeating a report does no harm. */
-    update(name: string, body: InstanceUpdate, options?: CallOptions): Promise<UpdateAnswer>;
-    /** Ends a life of an instance in order; what was bound to it is given back. */
-    close(name: string, body: { readonly incarnation: number }, options?: CallOptions): Promise<undefined>;
-  };
   /**
    * Logs a user in, and returns a refusal instead of throwing it.
    *
@@ -134,26 +127,10 @@ export function createClient(options: ClientOptions): Client {
   const register: Call<'registerInstance'> = (name, body, callOptions) =>
     bound.instances.register(name, withRegistrationId(body), callOptions);
   const batch: Call<'batchLogins'> = (body, callOptions) => sendBatch(bound.logins, body, callOptions);
-  const report = (name: string, what: 'updates' | 'close', body: object, callOptions?: CallOptions) =>
-    transport.send(
-      rawMessage({
-        method: 'POST',
-        path: `/v1/instances/${encodeURIComponent(name)}/${what}`,
-        body,
-        isRepeatable: true,
-      }),
-      callOptions,
-    );
   return {
     ...bound,
     logins: { ...bound.logins, create, batch },
-    instances: {
-      ...bound.instances,
-      register,
-      update: (name, body, callOptions) =>
-        report(name, 'updates', body, callOptions) as Promise<UpdateAnswer>,
-      close: (name, body, callOptions) => report(name, 'close', body, callOptions) as Promise<undefined>,
-    },
+    instances: { ...bound.instances, register },
     tryLogin: (body, callOptions) => verdictOf(create(body, callOptions)),
     request: (request, callOptions) => transport.send(rawMessage(request), callOptions),
     close: () => transport.close(),

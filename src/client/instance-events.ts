@@ -57,11 +57,27 @@ export interface InstanceEvents {
 
 /** Emits the events of an instance. */
 export class InstanceEmitter extends EventEmitter<InstanceEvents> {
+  /** What happened before anybody could listen. */
+  #early: (() => void)[] | null = [];
+
+  /** Tells what happened while the instance was opened, as soon as whoever opened it has listened. */
+  protected tellEarly(): void {
+    const early = this.#early ?? [];
+    setImmediate(() => {
+      this.#early = null;
+      for (const tell of early) tell();
+    });
+  }
+
   /**
    * Tells listeners of something that happened in the background. What a listener throws is no matter of the
    * monitor: it becomes an uncaught exception, as it would in any timer.
    */
   protected tell<Name extends keyof InstanceEvents>(name: Name, ...told: InstanceEvents[Name]): void {
+    if (this.#early !== null) {
+      this.#early.push(() => this.tell(name, ...told));
+      return;
+    }
     try {
       (this as EventEmitter).emit(name, ...told);
     } catch (error) {

@@ -102,6 +102,7 @@ export class LicenseInstance extends InstanceEmitter {
       const registrar = new Registrar(client, name, fields, clock, file, saved);
       const instance = new LicenseInstance(options, client, registrar, clock);
       await instance.#begin(options.signal, saved);
+      instance.tellEarly();
       return instance;
     } catch (error) {
       await file?.close();

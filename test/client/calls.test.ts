@@ -23,12 +23,14 @@ describe('the calls', () => {
       'batchLogins',
       'beatInstance',
       'beatLicenseServer',
+      'closeInstance',
       'explainLogin',
       'identifyLogin',
       'inspectKey',
       'installKey',
       'logIn',
       'renewLogin',
+      'updateInstance',
     ]);
   });
 

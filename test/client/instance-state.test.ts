@@ -13,6 +13,7 @@ import { type StartedApp, startApp } from '../support/app.ts';
 import { ADMIN_TOKEN } from '../support/http.ts';
 import { impatientClient, loggedIn, openInstance, refusedBy } from '../support/instances.ts';
 import { Relay } from '../support/relay.ts';
+import { until } from '../support/wait.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
@@ -173,8 +174,8 @@ describe('an instance that starts again', () => {
     const again = await LicenseInstance.open({ client, name: 'app-a', key, stateFile: file });
     closing.push(again);
     again.on('notice', (notice) => notices.push(notice));
-    expect(again.incarnation).toBe(instance.incarnation === null ? 0 : again.incarnation);
-    await new Promise((resolve) => setImmediate(resolve));
+    expect(again.incarnation).toBe(instance.incarnation! + 2);
+    await until(() => notices.length > 0, 1_000, 'the notice is told');
     expect(notices.join()).toContain('its name was used elsewhere meanwhile');
   });
 
@@ -212,6 +213,7 @@ describe('an instance that starts again', () => {
       offline: { newUsers: 'allow', forSeconds: 60 },
     });
     expect(alone).toMatchObject({ incarnation: null, isOnline: false, enforcement: 'local' });
+    await until(() => names().length > 0, 1_000, 'it is told that the server is away');
     loggedIn(alone.tryLogin({ user: 'alice' }));
     clock.advance(61_000);
     expect(refusedBy(alone.tryLogin({ user: 'bob' })).code).toBe('server-unreachable');
@@ -219,7 +221,7 @@ describe('an instance that starts again', () => {
     await alone.report();
     expect(alone).toMatchObject({ incarnation: instance.incarnation! + 1, isOnline: true });
     loggedIn(alone.tryLogin({ user: 'bob' }));
-    expect(names()).toEqual(['refused', 'online']);
+    expect(names()).toEqual(['offline', 'refused', 'online']);
     away.close();
   });
 

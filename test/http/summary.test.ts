@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { digestText, TableDigest } from '../../src/domain/digest.ts';
 import { type StartedApp, startApp } from '../support/app.ts';
 
 const TEXT = { headers: { accept: 'text/plain' } };
@@ -318,5 +319,59 @@ describe('one user on three instances of a key (F-31, F-32)', () => {
       30,
       30,
     ]);
+  });
+});
+
+describe('one user on three instances that report their own tables (F-51)', () => {
+  test('costs one unit in both reports with 2 connections each, and 30 with 30 in all', async () => {
+    const key = (await started.installKey({ OrderNumber: 2004, AuthorizedUnits: 50 })).id;
+    const changed = await started.call(`PATCH /v1/keys/${key}`, {
+      body: { enforcement: 'local' },
+      headers: { 'if-match': '*' },
+    });
+    expect(changed.statusCode).toBe(200);
+    const instances = ['y-1', 'y-2', 'y-3'];
+    for (const name of instances) await started.register(name, key);
+    const report = async (sequence: number, connections: number) => {
+      const row = { id: 'eve', connections, webSessions: 0, transitioned: false };
+      const digest = new TableDigest();
+      digest.add(row);
+      for (const name of instances) {
+        const { statusCode } = await started.call(`POST /v1/instances/${name}/updates`, {
+          body: {
+            incarnation: 1,
+            sequence,
+            since: sequence - 1,
+            users: [row],
+            digest: digestText(digest),
+            ...(sequence === 1 ? { fullFrom: 1 } : {}),
+          },
+        });
+        expect(statusCode).toBe(200);
+      }
+    };
+    const text = async () => {
+      const { body } = await get(`servers?key=${key}`, TEXT);
+      return body.split('\n').filter((line: string) => / eve$|Grand/.test(line));
+    };
+    await report(1, 2);
+    expect(await text()).toEqual([
+      '          2              1  eve',
+      '          2            shr  eve',
+      '          2            shr  eve',
+      '          6              1  Grand total of 1 client on 3 active instances',
+    ]);
+    await report(2, 10);
+    expect(await text()).toEqual([
+      '         10             10  eve',
+      '         10             10  eve',
+      '         10             10  eve',
+      '         30             30  Grand total of 1 client on 3 active instances',
+    ]);
+    const local = (await get('summary?instance=y-2')).json();
+    expect(local).toMatchObject({
+      distributed: { unitsInUse: 30, users: 1 },
+      local: { connections: 10, users: 1, units: 10 },
+    });
   });
 });

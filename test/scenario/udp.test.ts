@@ -45,7 +45,10 @@ beforeAll(async () => {
   secretsFile = path.join(folder, 'secrets');
   await writeFile(secretsFile, NAMES.map((name) => `${name} ${secretOf(name)}\n`).join(''), { mode: 0o600 });
   database = await createTestDatabase();
-  replica = await startReplica({ databaseUrl: database.url });
+  replica = await startReplica({
+    databaseUrl: database.url,
+    env: { LICTOR_LICENSE_SERVER_LEASE_MS: '3000' },
+  });
   sidecar = await new SidecarProcess({ url: replica.url, secretsFile }).receives();
   await installLocalKey(1001, LARGE_UNITS);
   await installLocalKey(1002, SMALL_UNITS);
@@ -86,7 +89,7 @@ async function distributedTable(order: number): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   let cursor: string | undefined;
   do {
-    const page = await clientOf().usage.users({ limit: 1_000, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await clientOf().usage.users({ limit: 500, ...(cursor === undefined ? {} : { cursor }) });
     for (const { key, userId, instances } of page.items) {
       if (!key?.startsWith(`${order}-`)) continue;
       for (const { instance, connections } of instances) found.set(`${userId}@${instance}`, connections);
@@ -293,3 +296,92 @@ test('a secret that is added is taken without a restart; a file that others can 
   expect(await refused.exited).toBe(1);
   expect(refused.stderr).toContain('mode 0644');
 }, 60_000);
+
+test('F-12, F-82: of two licence servers one is active, the other names it, and takes over when it is killed', async () => {
+  const ports = [await freeUdpPort(), await freeUdpPort()];
+  const servers = ['FIRST', 'SECOND'].map((name, index) => ({ name, port: ports[index]! }));
+  for (const { name, port } of servers) {
+    await clientOf().request({
+      method: 'PUT',
+      path: `/v1/license-servers/${name}`,
+      body: { address: '127.0.0.1', port },
+    });
+  }
+  const [first, second] = await Promise.all(servers.map(startServer));
+  const addresses = ports.map((port) => `127.0.0.1:${port}`);
+  const standby = await until(
+    async () => {
+      const roles = await Promise.all([first!, second!].map(roleOf));
+      expect([...roles].sort()).toEqual(['active', 'standby']);
+      return roles[0] === 'standby' ? 0 : 1;
+    },
+    WAIT_MS,
+    'one is active and the other stands by',
+  );
+  // It asks the standby first, which names the active one.
+  const instance = legacy('legacy-a', [addresses[standby]!, addresses[1 - standby]!], {
+    intervalSeconds: 0.5,
+  });
+  expect(await instance.heard('redirect')).toMatchObject({ name: servers[1 - standby]!.name });
+  await instance.heard('welcome');
+  await instance.ask('login alice');
+  await agree([instance]);
+  const from = instance.lines.length;
+  await [first!, second!][1 - standby]!.kill9();
+  await instance.ask('login bob');
+  expect(await instance.heard('online', from)).toMatchObject({ server: addresses[standby] });
+  expect(await agree([instance])).toEqual(
+    new Map([
+      ['alice@legacy-a', 1],
+      ['bob@legacy-a', 1],
+    ]),
+  );
+  expect((await instance.ask('ask server', 'report')).text).toContain(`\t${ports[standby]}\tactive\n`);
+  await instance.quit();
+}, 120_000);
+
+async function startServer({ name, port }: { name: string; port: number }): Promise<SidecarProcess> {
+  const env = { LICTOR_UDP_HOSTS: '127.0.0.1' };
+  const server = new SidecarProcess({ url: replica.url, secretsFile, port, env, args: ['--server', name] });
+  opened.push({ close: () => server.kill9() });
+  return server.receives();
+}
+
+async function roleOf(server: SidecarProcess): Promise<string> {
+  return ((await (await fetch(`${server.healthUrl}/readyz`)).json()) as { role: string }).role;
+}
+
+async function freeUdpPort(): Promise<number> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, 'close');
+  return port;
+}
+
+test('IPv6, and nothing beyond the loopback unless told', async () => {
+  const found = new LegacyInstance({
+    name: 'legacy-b',
+    folder,
+    secret: secretOf('legacy-b'),
+    servers: [`[::1]:${(await both()).portOf('::1')}`],
+    order: '1001',
+  });
+  opened.push({ close: () => found.kill9() });
+  await found.heard('welcome');
+  await found.ask('fill somebody 200');
+  await agree([found]);
+  expect((await found.ask('ask key tcp', 'report')).what).toBe('tcp');
+  await found.quit();
+}, 60_000);
+
+/** A sidecar as it is without any setting of addresses. */
+async function both(): Promise<SidecarProcess> {
+  const server = new SidecarProcess({ url: replica.url, secretsFile });
+  opened.push({ close: () => server.stop() });
+  await server.receives();
+  const told = server.lines.find(({ msg }) => msg === 'The UDP sidecar receives.');
+  expect((told!.bound as { address: string }[]).map(({ address }) => address)).toEqual(['127.0.0.1', '::1']);
+  return server;
+}

@@ -33,8 +33,8 @@ export function contentOf(table: Table) {
   return content;
 }
 
-function isBare({ logins, released, leases, units }: Place): boolean {
-  return logins.size + released.size + leases.size === 0 && units === 0;
+function isBare(place: Place): boolean {
+  return place.isEmpty && place.units === 0;
 }
 
 function placeOf(place: Place) {
@@ -45,6 +45,8 @@ function placeOf(place: Place) {
     logins: sorted(place.logins).map(loginOf),
     released: sorted(place.released).map(loginOf),
     leases: sorted(place.leases).map(leaseOf),
+    report: place.report,
+    reported: [...place.reported].sort(([one], [other]) => (one < other ? -1 : 1)),
   };
 }
 

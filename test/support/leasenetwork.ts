@@ -1,0 +1,417 @@
+/**
+ * A network of instances under one leased key, simulated message by message: the server is the domain itself, an
+ * instance is `LeaseRights` with a table of nothing but counts, and between them messages are lost, doubled, late
+ * and out of order. Time is whatever the script says; every machine has clocks of its own.
+ */
+import type { Lease } from '../../src/domain/holdings.ts';
+import { LeaseRights } from '../../src/domain/leaserights.ts';
+import type { LeaseAnswer, LeaseStatement } from '../../src/domain/leasestatements.ts';
+import type { Operation } from '../../src/domain/operations.ts';
+import type { Table } from '../../src/domain/table.ts';
+import { makeKey, makeLogin, makeLogout, makeRegister, START_MS, type World, world } from './make.ts';
+import { replay, snapshotOf } from './snapshot.ts';
+
+/** The pool of everything here. */
+export const POOL = 'key-1';
+/** The instance whose logins the server decides one by one. */
+const CENTRE = 'centre';
+/** How many logins of an instance may wait for an answer. */
+const WAITING_MAX = 4;
+/** How many messages may be under way in one direction; the oldest is lost then. */
+const MESSAGES_MAX = 24;
+/** Between two looks of an instance at what it has to do while the network heals, in milliseconds. */
+const HEALING_STEP_MS = 250;
+
+export interface NetworkFields {
+  readonly instances: number;
+  readonly units: number;
+  readonly connectionsPerUnitMax: number;
+  readonly termMs: number;
+}
+
+interface Request {
+  readonly node: Node;
+  readonly incarnation: number;
+  readonly statement: LeaseStatement;
+}
+
+interface Reply {
+  readonly node: Node;
+  readonly incarnation: number;
+  readonly answer: LeaseAnswer;
+}
+
+/** One instance: its clocks, its rights, and who is in. */
+export class Node {
+  readonly name: string;
+  readonly users = new Map<string, number>();
+  /** The users of the logins that wait. */
+  waiting: string[] = [];
+  rights: LeaseRights;
+  incarnation = 1;
+  isDown = false;
+  isSuspended = false;
+  wallMs: number;
+  monotonicMs = 0;
+  answeredAtMs = Number.NEGATIVE_INFINITY;
+  readonly #rate: number;
+  readonly #connectionsPerUnitMax: number;
+
+  constructor(index: number, connectionsPerUnitMax: number) {
+    this.name = `i${index}`;
+    this.wallMs = START_MS + index * 1_234_567;
+    // Clocks run apart by far more than real ones do.
+    this.#rate = 1 + (index % 2 === 0 ? -1 : 1) * 0.003;
+    this.#connectionsPerUnitMax = connectionsPerUnitMax;
+    this.rights = this.#newRights();
+  }
+
+  #newRights(): LeaseRights {
+    return new LeaseRights({
+      connectionsOf: (user) => this.users.get(user) ?? 0,
+      connectionsPerUnitMax: this.#connectionsPerUnitMax,
+    });
+  }
+
+  get runs(): boolean {
+    return !this.isDown && !this.isSuspended;
+  }
+
+  /** Whether its logins are valid as far as it knows, or would find when it looked. */
+  get believes(): boolean {
+    return !this.isDown && !this.rights.isOver(this.wallMs, this.monotonicMs);
+  }
+
+  pass(milliseconds: number): void {
+    this.wallMs += milliseconds * this.#rate;
+    if (!this.isSuspended) this.monotonicMs += milliseconds * this.#rate;
+    if (this.runs) this.look();
+  }
+
+  /** Looks at the clocks: at the end of the term everything is lost. */
+  look(): void {
+    if (!this.rights.isFresh && this.rights.isOver(this.wallMs, this.monotonicMs)) this.lose();
+  }
+
+  lose(): void {
+    this.users.clear();
+    this.rights.lose();
+  }
+
+  connect(user: string): 'in' | 'waits' {
+    const connections = this.users.get(user) ?? 0;
+    if (this.rights.coverage(user, connections) === 'ask') {
+      if (this.waiting.length < WAITING_MAX) {
+        this.waiting.push(user);
+        this.rights.wait(user, 'login-1');
+      }
+      return 'waits';
+    }
+    this.rights.connect(user, connections);
+    this.users.set(user, connections + 1);
+    return 'in';
+  }
+
+  disconnect(user: string): void {
+    const connections = this.users.get(user) ?? 0;
+    if (connections === 0) return;
+    this.rights.disconnect(user, connections);
+    if (connections === 1) this.users.delete(user);
+    else this.users.set(user, connections - 1);
+  }
+
+  /** Everybody goes, and nobody waits any more. */
+  leave(): void {
+    for (const user of [...this.users.keys()]) while (this.users.has(user)) this.disconnect(user);
+    for (const user of this.waiting) this.rights.unwait(user);
+    this.waiting = [];
+  }
+
+  /** Lets in whoever waited and is covered now, and forgets whoever was refused. */
+  retry(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const user of waiting) {
+      this.rights.unwait(user);
+      const refused = this.rights.refusalOf(user) !== undefined;
+      if (this.rights.coverage(user, this.users.get(user) ?? 0) !== 'ask') this.connect(user);
+      else if (!refused && this.rights.closed === null) {
+        this.waiting.push(user);
+        this.rights.wait(user, 'login-1');
+      }
+    }
+  }
+
+  /** Ends as a process that is killed: whoever was in is out. */
+  kill(): void {
+    this.isDown = true;
+    this.isSuspended = false;
+    this.users.clear();
+    this.waiting = [];
+  }
+
+  /** Starts as another process. */
+  start(incarnation: number): void {
+    this.isDown = false;
+    this.incarnation = incarnation;
+    this.rights = this.#newRights();
+    this.answeredAtMs = Number.NEGATIVE_INFINITY;
+  }
+}
+
+export class LeaseNetwork {
+  readonly fields: NetworkFields;
+  readonly nodes: Node[];
+  world: World;
+  requests: Request[] = [];
+  replies: Reply[] = [];
+  /** Processes whose place another has taken, and who do not know it yet. */
+  ghosts: Node[] = [];
+  readonly #central: { id: string; user: string }[] = [];
+
+  constructor(fields: NetworkFields) {
+    const { instances, units, connectionsPerUnitMax, termMs } = fields;
+    this.fields = fields;
+    this.nodes = Array.from({ length: instances }, (_, index) => new Node(index, connectionsPerUnitMax));
+    this.world = world({
+      keys: [makeKey({ units, connectionsPerUnitMax, enforcement: 'leased' })],
+      instances: [CENTRE, ...this.nodes.map(({ name }) => name)].map((name) => ({ name })),
+      policy: { leaseTermMs: termMs },
+    });
+  }
+
+  get table(): Table {
+    return this.world.table;
+  }
+
+  /** Lets time pass everywhere, but for the clocks that stand still. */
+  pass(milliseconds: number): void {
+    this.world.wait(milliseconds);
+    for (const node of [...this.nodes, ...this.ghosts]) node.pass(milliseconds);
+  }
+
+  connect(node: Node, user: string): void {
+    if (node.runs) node.connect(user);
+  }
+
+  disconnect(node: Node, user: string): void {
+    if (node.runs) node.disconnect(user);
+  }
+
+  /** An instance states its rights; the message is under way. */
+  state(node: Node): void {
+    if (!node.runs) return;
+    const statement = node.rights.statement(node.wallMs, node.monotonicMs);
+    this.requests.push({ node, incarnation: node.incarnation, statement: copy(statement) });
+    if (this.requests.length > MESSAGES_MAX) this.requests.shift();
+  }
+
+  /** A statement arrives; its answer is under way. */
+  arrive(index: number): void {
+    const request = this.requests[index];
+    if (!request) return;
+    const { node, incarnation, statement } = request;
+    const answer = this.ask({ op: 'lease', name: node.name, incarnation, statement, actor: node.name });
+    if (answer.is !== 'leased') return;
+    this.replies.push({ node, incarnation, answer: copy(answer.lease) });
+    if (this.replies.length > MESSAGES_MAX) this.replies.shift();
+  }
+
+  /** An answer arrives. */
+  answer(index: number): void {
+    const reply = this.replies[index];
+    if (!reply?.node.runs || reply.incarnation !== reply.node.incarnation) return;
+    const { node, answer } = reply;
+    node.look();
+    const wasFresh = node.rights.isFresh;
+    const adoption = node.rights.adopt(copy(answer));
+    if (adoption === 'lost') {
+      if (!wasFresh)
+        throw new Error(`${node.name} was told that its lease is unknown before its term had ended`);
+      node.lose();
+    }
+    if (adoption !== 'adopted') return;
+    node.answeredAtMs = this.world.nowMs;
+    node.retry();
+  }
+
+  /** A statement and its answer, without delay. */
+  exchange(node: Node): void {
+    if (!node.runs) return;
+    this.state(node);
+    this.arrive(this.requests.length - 1);
+    this.requests.pop();
+    const last = this.replies.length - 1;
+    if (this.replies[last]?.node !== node) return;
+    this.answer(last);
+    this.replies.splice(last, 1);
+  }
+
+  /** An instance is killed and comes back, or ends in good order and comes back. */
+  restart(node: Node, inGoodOrder: boolean): void {
+    if (inGoodOrder && node.runs)
+      this.ask({ op: 'close-instance', name: node.name, incarnation: node.incarnation, actor: node.name });
+    node.kill();
+    const answer = this.ask(makeRegister({ name: node.name, key: POOL }));
+    if (answer.is !== 'instance') throw new Error(`not registered: ${JSON.stringify(answer)}`);
+    node.start(answer.instance.incarnation);
+  }
+
+  /** Another process registers under an instance's name while that one goes on, cut off from everybody. */
+  usurp(node: Node): void {
+    if (node.isDown) return;
+    const index = this.nodes.indexOf(node);
+    const usurper = new Node(index, this.fields.connectionsPerUnitMax);
+    this.ghosts = [...this.ghosts.filter((ghost) => ghost.believes), node];
+    this.nodes[index] = usurper;
+    this.restart(usurper, false);
+  }
+
+  /** A login that the server decides. */
+  loginCentrally(user: string): boolean {
+    const id = this.world.newId();
+    const answer = this.ask(makeLogin({ instance: CENTRE, id, claims: { kind: 'user', user } }));
+    if (answer.is === 'granted') this.#central.push({ id, user });
+    return answer.is === 'granted';
+  }
+
+  logoutCentrally(index: number): void {
+    const [login] = this.#central.splice(index, 1);
+    if (login) this.ask(makeLogout({ instance: CENTRE, id: login.id }));
+  }
+
+  get centralCount(): number {
+    return this.#central.length;
+  }
+
+  /** The server is another process, which knows the journal alone. */
+  restartServer(): void {
+    (this.world as { table: Table }).table = replay(this.world.rows);
+  }
+
+  ask(operation: Operation) {
+    return this.world.ask(operation);
+  }
+
+  /**
+   * The network is whole again, and whoever was in has gone. Within a term and five seconds an instance gets
+   * every unit for itself.
+   * @returns how many it got.
+   */
+  heal(): number {
+    this.requests = [];
+    this.replies = [];
+    for (const node of [...this.nodes, ...this.ghosts]) {
+      node.isSuspended = false;
+      if (!node.isDown) node.look();
+      node.leave();
+    }
+    while (this.#central.length > 0) this.logoutCentrally(0);
+    const up = this.nodes.filter((node) => !node.isDown);
+    const [first] = up;
+    for (let passedMs = 0; passedMs < this.fields.termMs + 5_000; passedMs += HEALING_STEP_MS) {
+      this.pass(HEALING_STEP_MS);
+      for (let user = 0; first && user < this.fields.units; user += 1) {
+        if (!first.users.has(`new ${user}`) && !first.waiting.includes(`new ${user}`))
+          first.connect(`new ${user}`);
+      }
+      for (const node of up) {
+        if (this.world.nowMs - node.answeredAtMs >= node.rights.nextStatementMs) this.exchange(node);
+      }
+      verify(this);
+    }
+    return first ? first.users.size : this.fields.units - (this.table.pools.get(POOL)?.units ?? 0);
+  }
+}
+
+function copy<Value>(value: Value): Value {
+  return JSON.parse(JSON.stringify(value)) as Value;
+}
+
+function hold(isSo: boolean, what: () => string): void {
+  if (!isSo) throw new Error(what());
+}
+
+/** Everything that must be true after every step. */
+export function verify(network: LeaseNetwork): void {
+  verifyTruth(network);
+  verifyBooks(network);
+  for (const node of [...network.nodes, ...network.ghosts]) if (node.believes) verifyNode(network, node);
+}
+
+/** What the logins that anybody holds valid cost by the facts (F-31…F-33) is never more than is enforced. */
+function verifyTruth(network: LeaseNetwork): void {
+  const { connectionsPerUnitMax, units } = network.fields;
+  const pool = network.table.pools.get(POOL);
+  const connections = new Map<string, number>();
+  const add = (user: string, count: number) => connections.set(user, (connections.get(user) ?? 0) + count);
+  for (const node of [...network.nodes, ...network.ghosts])
+    if (node.believes) for (const [user, count] of node.users) add(user, count);
+  for (const login of network.table.places.get(CENTRE)?.logins.values() ?? []) add(login.user!.id, 1);
+  let cost = 0;
+  for (const [user, count] of connections) {
+    const transitioned = pool?.users.get(user)?.transitioned || count > connectionsPerUnitMax;
+    cost += transitioned ? count : Math.min(1, count);
+  }
+  const shown = () => JSON.stringify([...connections]);
+  hold(cost <= units, () => `over-grant: ${shown()} cost ${cost} of ${units} units`);
+}
+
+/** The books add up, and stay within what is enforced (I1, I2). */
+function verifyBooks({ table, fields }: LeaseNetwork): void {
+  const pool = table.pools.get(POOL);
+  if (!pool) return;
+  let used = 0;
+  for (const lease of pool.leases) used += lease.units;
+  for (const user of pool.users.values()) {
+    const isEach = user.transitioned || user.apart;
+    used += isEach ? user.connections : Math.min(1, user.connections);
+    hold(!(user.transitioned && user.apart), () => `${user.id} has transitioned and is counted apart`);
+    hold(pool.apart.has(user.id) === user.apart, () => `${user.id} is not among those counted apart`);
+    if (!user.transitioned && (user.apart || user.connections < 2)) continue;
+    for (const lease of pool.leases) {
+      const isHeld = lease.units === 0 || lease.allowances.has(user.id);
+      hold(isHeld, () => `${user.id} is counted together and ${lease.place.instance} has no entry of him`);
+    }
+  }
+  hold(used === pool.units, () => `the books come to ${used} units, the pool to ${pool.units}`);
+  hold(used <= fields.units, () => `${used} of ${fields.units} units are on the books`);
+}
+
+/** What an instance believes in is within its books, and what is in is within what it believes in. */
+function verifyNode({ table }: LeaseNetwork, node: Node): void {
+  const { rights, name } = node;
+  const leases = [...(table.places.get(name)?.leases.values() ?? [])];
+  const lease = leases.find(({ incarnation }) => incarnation === node.incarnation) as Lease;
+  hold(lease !== undefined, () => `${name} believes in a lease that the server has not`);
+  let unheld = 0;
+  for (const [user, connections] of node.users) {
+    const allowance = rights.entries.get(user);
+    if (allowance === undefined) unheld += connections;
+    else hold(connections <= allowance, () => `${user} has ${connections} of ${allowance} on ${name}`);
+  }
+  hold(unheld === rights.used, () => `${name} counts ${rights.used} units used, ${unheld} are`);
+  hold(rights.used <= rights.units, () => `${name} uses ${rights.used} of ${rights.units} units`);
+  // Connections that were pinned have left the block of the instance, and that of the books when they hear of it.
+  let pinned = 0;
+  for (const [user, allowance] of rights.entries) {
+    const booked = lease.allowances.get(user);
+    if (booked === undefined) pinned += allowance;
+    else hold(allowance <= booked, () => `${name} may have ${allowance} of ${user}, the books say ${booked}`);
+  }
+  const units = rights.units + pinned;
+  hold(units <= lease.units, () => `${name} believes in ${units} units, the books say ${lease.units}`);
+  for (const user of table.pools.get(POOL)?.users.values() ?? []) {
+    const isJoined = user.transitioned || (user.connections > 1 && !user.apart);
+    const isOpen = isJoined && rights.units > 0 && !rights.entries.has(user.id);
+    hold(!isOpen, () => `${user.id} is counted together, and ${name} lets him in on its block`);
+  }
+}
+
+/** The journal alone comes to the same table. */
+export function verifyReplay(network: LeaseNetwork): void {
+  const [one, other] = [replay(network.world.rows), network.table].map((table) =>
+    JSON.stringify(snapshotOf(table)),
+  );
+  hold(one === other, () => 'the replay of the journal is another table');
+}
