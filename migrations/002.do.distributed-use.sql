@@ -3,7 +3,9 @@
 -- does not understand, and replicas of that version stop serving here.
 update shards set format = 2 where format < 2;
 
+-- A report can change every user of a page at once, and then there should be room for all of them in it.
 alter table license_users add column apart boolean not null default false;
+alter table license_users set (fillfactor = 45);
 
 -- How far the reports of an instance have come.
 create table instance_reports (
@@ -33,7 +35,7 @@ create table instance_users (
   transitioned boolean not null,
   sequence bigint not null,
   primary key (shard, instance, user_id)
-) with (fillfactor = 70);
+) with (fillfactor = 45);
 
 -- Units leased to one incarnation of an instance.
 create table unit_leases (

@@ -43,5 +43,14 @@ export {
   REFUSAL_CODES,
   UnreachableError,
 } from './problems.ts';
+export { LicensedSession, WebSessions, type WebSessionsOptions } from './sessions.ts';
+export type { CookieOptions } from './sessions-cookies.ts';
+export { type LicenseSessionsPluginOptions, licenseSessions } from './sessions-fastify.ts';
+export type { LicensedRequest, LicenseSessionsOptions, RequestLicensing } from './sessions-handling.ts';
+export {
+  type LicensedIncomingMessage,
+  type LicenseMiddleware,
+  licenseMiddleware,
+} from './sessions-middleware.ts';
 export type { CallOptions } from './transport.ts';
 export type { InstanceUpdate, UpdateAnswer, UserRow } from './updates.ts';

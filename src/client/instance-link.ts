@@ -5,6 +5,7 @@
 
 import { digestText, EMPTY_DIGEST } from '../domain/digest.ts';
 import type { LeaseAnswer, LeaseStatement } from '../domain/leasestatements.ts';
+import { endDue } from '../domain/localdecisions.ts';
 import type { LocalReports, Statement } from '../domain/localreports.ts';
 import type { LocalTable } from '../domain/localtable.ts';
 import type { Client } from './client.ts';
@@ -207,8 +208,9 @@ export class InstanceLink {
   }
 
   async #update(incarnation: number, call: SendOptions): Promise<UpdateAnswer> {
-    const { client, name, reports } = this.#options;
-    // First of all: what has been lost meanwhile is not told of.
+    const { client, name, reports, table, clock } = this.#options;
+    // First of all: what has been lost or has ended meanwhile is not told of.
+    endDue(table, clock.monotonicMs());
     const lease = this.#stateLease();
     const hasRows = this.#reports;
     const statement = hasRows ? reports.state() : NO_ROWS;
@@ -225,7 +227,7 @@ export class InstanceLink {
         call,
       );
       if (hasRows) reports.settle(statement, answer);
-      if (lease !== undefined) this.#adopt(answer.lease as LeaseAnswer | undefined);
+      if (lease !== undefined) this.#adopt((answer as { readonly lease?: LeaseAnswer }).lease);
       return answer;
     } catch (error) {
       if (hasRows) reports.abandon();

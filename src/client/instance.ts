@@ -9,6 +9,7 @@ import {
   decideLocalIdentify,
   decideLocalLogin,
   decideLocalLogout,
+  endDue,
   type LocalAnswer,
 } from '../domain/localdecisions.ts';
 import { type LocalCounts, LocalLogin } from '../domain/localtable.ts';
@@ -151,6 +152,7 @@ export class LicenseInstance extends InstanceEmitter {
 
   /** What it holds by itself; logins that the server decided are not among it. */
   get counts(): LocalCounts {
+    endDue(this.#core.table, this.#clock.monotonicMs());
     return this.#core.table.counts;
   }
 

@@ -98,7 +98,10 @@ export async function writeFold(
   changes: FoldChanges,
 ): Promise<boolean> {
   return inTransaction(sql, '', async (tx) => {
-    await tx`set local synchronous_commit = off`;
+    // What is merged is often most of a table, and all of it is in memory: the plan should know.
+    await tx`
+      select set_config('synchronous_commit', 'off', true), set_config('random_page_cost', '1.1', true),
+        set_config('jit', 'off', true)`;
     const moved = await tx`
       update folds set version = ${to.version}, batch = ${to.batch},
         folded_at = to_timestamp(${to.atMs}::float8 / 1000)
@@ -149,10 +152,16 @@ async function writeUsers(tx: TransactionSql, shard: number, users: readonly Use
   );
   await copyInto(tx, tx`copy fold_users from stdin`, lines);
   await tx`
-    insert into license_users select * from fold_users
-    on conflict (shard, pool, user_id) do update
-    set connections = excluded.connections, units = excluded.units, transitioned = excluded.transitioned,
-      apart = excluded.apart, connections_peak = excluded.connections_peak`;
+    merge into license_users using fold_users as each
+    on license_users.shard = each.shard and license_users.pool = each.pool
+      and license_users.user_id = each.user_id
+    when matched then update
+    set connections = each.connections, units = each.units, transitioned = each.transitioned,
+      apart = each.apart, connections_peak = each.connections_peak
+    when not matched then
+    insert (shard, pool, user_id, connections, units, transitioned, connections_peak, apart)
+    values (each.shard, each.pool, each.user_id, each.connections, each.units, each.transitioned,
+      each.connections_peak, each.apart)`;
 }
 
 async function deleteUsers(tx: TransactionSql, shard: number, gone: FoldChanges['usersGone']): Promise<void> {

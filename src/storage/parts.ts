@@ -3,7 +3,7 @@
  */
 
 /** How many rows one statement writes at most. */
-export const ROWS_PER_STATEMENT = 20_000;
+export const ROWS_PER_STATEMENT = 50_000;
 
 /** Cuts items into parts that one statement may take. */
 export function* partsOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {

@@ -84,10 +84,16 @@ async function writeRows(tx: TransactionSql, lines: readonly string[]): Promise<
   await tx`delete from fold_instance_users`;
   await copyInto(tx, tx`copy fold_instance_users from stdin`, lines);
   await tx`
-    insert into instance_users select * from fold_instance_users
-    on conflict (shard, instance, user_id) do update
-    set connections = excluded.connections, web_sessions = excluded.web_sessions,
-      transitioned = excluded.transitioned, sequence = excluded.sequence`;
+    merge into instance_users using fold_instance_users as each
+    on instance_users.shard = each.shard and instance_users.instance = each.instance
+      and instance_users.user_id = each.user_id
+    when matched then update
+    set connections = each.connections, web_sessions = each.web_sessions, transitioned = each.transitioned,
+      sequence = each.sequence
+    when not matched then
+    insert (shard, instance, user_id, connections, web_sessions, transitioned, sequence)
+    values (each.shard, each.instance, each.user_id, each.connections, each.web_sessions, each.transitioned,
+      each.sequence)`;
 }
 
 function goneOf(reported: readonly ReportedChanges[]): (readonly [instance: string, user: string])[] {

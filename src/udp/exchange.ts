@@ -26,6 +26,8 @@ export interface WholeAnswer {
 /** What the sidecar remembers of an instance, so that it need not ask; after a restart it asks. */
 export class Acquaintance {
   readonly windows = new LifeWindows(LIVES_MAX);
+  /** The proof that was found good last, and whose it is, so that the same one need not be checked again. */
+  proven: { readonly proof: Buffer; readonly address: string; readonly port: number } | null = null;
   /** The highest incarnation that Lictor has confirmed; 0 when none has been. */
   incarnation = 0;
   /** The incarnation that was shut down last. */

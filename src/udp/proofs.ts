@@ -67,7 +67,14 @@ export function checkProof(
   // Zeros are what everybody begins with: no hash is needed to see that they prove nothing.
   if (proof.readUInt32BE(0) === 0) return null;
   const code = codeOf(key, name, sender, proof).subarray(0, PROOF_OCTETS - CODE_AT);
-  if (!timingSafeEqual(code, proof.subarray(CODE_AT))) return null;
+  return timingSafeEqual(code, proof.subarray(CODE_AT)) ? readProof(proof, nowMs) : null;
+}
+
+/**
+ * Reads a proof that was found to be the sidecar's own.
+ * @returns what it says; null when it was made too long ago.
+ */
+export function readProof(proof: Buffer, nowMs: number): Proof | null {
   const ageSeconds = Math.floor(nowMs / 1000) - proof.readUInt32BE(0);
   // One that was made in the future was made before this machine's clock was set back.
   if (ageSeconds < 0 || ageSeconds > PROOF_SECONDS) return null;

@@ -78,7 +78,7 @@ export async function startSidecar(options: SidecarOptions): Promise<RunningSide
   const nowMs = () => performance.now();
   const sidecar = new Sidecar({
     keysOf: (instance) => secrets.keysOf(instance),
-    proofKey: () => proofKey,
+    proofKey,
     lictor: lictorBy(client),
     roster,
     querying: new Querying(new Reports(client, roster, options.reports), nowMs, randomInt(1, 2 ** 31)),

@@ -12,7 +12,7 @@ import { type FaultLogger, Faults } from './faults.ts';
 import { Flights } from './flights.ts';
 import type { Lictor } from './lictor.ts';
 import { type DatagramKeys, isMadeBy, type RequestFrame, readRequest } from './packets.ts';
-import { checkProof, makeProof, type Sender } from './proofs.ts';
+import { checkProof, makeProof, type Proof, readProof, type Sender } from './proofs.ts';
 import type { Querying } from './querying.ts';
 import { type Rate, Rates, senderOf } from './rates.ts';
 import { readHeartbeat, readQuery, readStart, readUpdate } from './requests.ts';
@@ -43,7 +43,7 @@ export interface SidecarLimits {
 export interface SidecarParts {
   readonly keysOf: (name: string) => DatagramKeys | undefined;
   /** The sidecar's own key, for proofs of address; no instance may know it. */
-  readonly proofKey: () => KeyObject;
+  readonly proofKey: KeyObject;
   readonly lictor: Lictor;
   readonly roster: Roster;
   readonly querying: Querying;
@@ -116,7 +116,7 @@ export class Sidecar {
 
   /** The gates. */
   #admit(datagram: Buffer, sender: Sender, reply: Reply): DropReason | null {
-    const { keysOf, nowMs, wallMs, proofKey } = this.#parts;
+    const { keysOf, nowMs } = this.#parts;
     if (!this.#addresses.take(senderOf(sender.address), nowMs())) return 'address-rate';
     const frame = readRequest(datagram);
     if (typeof frame === 'string') return frame;
@@ -126,7 +126,7 @@ export class Sidecar {
     if (!this.#instances.take(frame.name, nowMs())) return 'instance-rate';
     const acquaintance = this.#acquaintanceOf(frame.name);
     if (!acquaintance.windows.take(frame.life.toString('hex'), frame.number)) return 'replayed';
-    const proof = checkProof(proofKey(), frame.name, sender, wallMs(), frame.proof);
+    const proof = this.#proofOf(frame, sender, acquaintance);
     const exchange = new Exchange({
       frame,
       octets: datagram.length,
@@ -137,6 +137,19 @@ export class Sidecar {
       reply,
     });
     return this.#handle(exchange, frame);
+  }
+
+  /** What the proof of a request says; null when it proves nothing. */
+  #proofOf({ name, proof }: RequestFrame, sender: Sender, acquaintance: Acquaintance): Proof | null {
+    const { wallMs, proofKey } = this.#parts;
+    const { address, port } = sender;
+    const { proven } = acquaintance;
+    if (proven !== null && proven.port === port && proven.address === address && proven.proof.equals(proof)) {
+      return readProof(proof, wallMs());
+    }
+    const checked = checkProof(proofKey, name, sender, wallMs(), proof);
+    if (checked !== null) acquaintance.proven = { proof: Buffer.from(proof), address, port };
+    return checked;
   }
 
   #acquaintanceOf(name: string): Acquaintance {
@@ -249,7 +262,7 @@ export class Sidecar {
   #challenge(exchange: Exchange, incarnation: number): void {
     const { proofKey, wallMs } = this.#parts;
     const { name } = exchange.frame;
-    const proof = makeProof(proofKey(), name, exchange.sender, wallMs(), incarnation);
+    const proof = makeProof(proofKey, name, exchange.sender, wallMs(), incarnation);
     exchange.answer('challenge', proof);
   }
 

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { LeaseNetwork, type Node, verify, verifyReplay } from '../support/leasenetwork.ts';
+import { LeaseNetwork, type Node } from '../support/leasenetwork.ts';
+import { verify, verifyReplay } from '../support/leasetruth.ts';
 
 /** How many histories are tried, and how long they are; the seed makes every run the same. */
 const RUNS = Number(process.env.LICTOR_TEST_HISTORIES ?? 3_000);

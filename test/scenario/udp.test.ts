@@ -150,8 +150,8 @@ test('four legacy instances through a bad network, and a sidecar killed in the m
   }
   const truth = await agree(instances);
   expect(truth.size).toBeGreaterThan(20);
-  expect(relay.counts.lost).toBeGreaterThan(20);
-  expect(relay.counts.doubled).toBeGreaterThan(20);
+  expect(relay.counts.lost).toBeGreaterThan(10);
+  expect(relay.counts.doubled).toBeGreaterThan(10);
   // Everything that was ever sent, once more and from another address: nothing changes.
   await replay(relay.recorded);
   expect(await distributedTable(1001)).toEqual(truth);

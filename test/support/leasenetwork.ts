@@ -3,18 +3,18 @@
  * instance is `LeaseRights` with a table of nothing but counts, and between them messages are lost, doubled, late
  * and out of order. Time is whatever the script says; every machine has clocks of its own.
  */
-import type { Lease } from '../../src/domain/holdings.ts';
 import { LeaseRights } from '../../src/domain/leaserights.ts';
 import type { LeaseAnswer, LeaseStatement } from '../../src/domain/leasestatements.ts';
 import type { Operation } from '../../src/domain/operations.ts';
 import type { Table } from '../../src/domain/table.ts';
+import { verify } from './leasetruth.ts';
 import { makeKey, makeLogin, makeLogout, makeRegister, START_MS, type World, world } from './make.ts';
-import { replay, snapshotOf } from './snapshot.ts';
+import { replay } from './snapshot.ts';
 
 /** The pool of everything here. */
 export const POOL = 'key-1';
 /** The instance whose logins the server decides one by one. */
-const CENTRE = 'centre';
+export const CENTRE = 'centre';
 /** How many logins of an instance may wait for an answer. */
 const WAITING_MAX = 4;
 /** How many messages may be under way in one direction; the oldest is lost then. */
@@ -98,18 +98,18 @@ export class Node {
     this.rights.lose();
   }
 
-  connect(user: string): 'in' | 'waits' {
+  connect(user: string): void {
+    this.look();
     const connections = this.users.get(user) ?? 0;
     if (this.rights.coverage(user, connections) === 'ask') {
       if (this.waiting.length < WAITING_MAX) {
         this.waiting.push(user);
         this.rights.wait(user, 'login-1');
       }
-      return 'waits';
+      return;
     }
     this.rights.connect(user, connections);
     this.users.set(user, connections + 1);
-    return 'in';
   }
 
   disconnect(user: string): void {
@@ -129,6 +129,7 @@ export class Node {
 
   /** Lets in whoever waited and is covered now, and forgets whoever was refused. */
   retry(): void {
+    this.look();
     const waiting = this.waiting;
     this.waiting = [];
     for (const user of waiting) {
@@ -167,6 +168,8 @@ export class LeaseNetwork {
   replies: Reply[] = [];
   /** Processes whose place another has taken, and who do not know it yet. */
   ghosts: Node[] = [];
+  /** Users who have transitioned since they last had no connection anywhere (F-33). */
+  readonly transitioned = new Set<string>();
   readonly #central: { id: string; user: string }[] = [];
 
   constructor(fields: NetworkFields) {
@@ -201,6 +204,7 @@ export class LeaseNetwork {
   /** An instance states its rights; the message is under way. */
   state(node: Node): void {
     if (!node.runs) return;
+    node.look();
     const statement = node.rights.statement(node.wallMs, node.monotonicMs);
     this.requests.push({ node, incarnation: node.incarnation, statement: copy(statement) });
     if (this.requests.length > MESSAGES_MAX) this.requests.shift();
@@ -326,92 +330,4 @@ export class LeaseNetwork {
 
 function copy<Value>(value: Value): Value {
   return JSON.parse(JSON.stringify(value)) as Value;
-}
-
-function hold(isSo: boolean, what: () => string): void {
-  if (!isSo) throw new Error(what());
-}
-
-/** Everything that must be true after every step. */
-export function verify(network: LeaseNetwork): void {
-  verifyTruth(network);
-  verifyBooks(network);
-  for (const node of [...network.nodes, ...network.ghosts]) if (node.believes) verifyNode(network, node);
-}
-
-/** What the logins that anybody holds valid cost by the facts (F-31…F-33) is never more than is enforced. */
-function verifyTruth(network: LeaseNetwork): void {
-  const { connectionsPerUnitMax, units } = network.fields;
-  const pool = network.table.pools.get(POOL);
-  const connections = new Map<string, number>();
-  const add = (user: string, count: number) => connections.set(user, (connections.get(user) ?? 0) + count);
-  for (const node of [...network.nodes, ...network.ghosts])
-    if (node.believes) for (const [user, count] of node.users) add(user, count);
-  for (const login of network.table.places.get(CENTRE)?.logins.values() ?? []) add(login.user!.id, 1);
-  let cost = 0;
-  for (const [user, count] of connections) {
-    const transitioned = pool?.users.get(user)?.transitioned || count > connectionsPerUnitMax;
-    cost += transitioned ? count : Math.min(1, count);
-  }
-  const shown = () => JSON.stringify([...connections]);
-  hold(cost <= units, () => `over-grant: ${shown()} cost ${cost} of ${units} units`);
-}
-
-/** The books add up, and stay within what is enforced (I1, I2). */
-function verifyBooks({ table, fields }: LeaseNetwork): void {
-  const pool = table.pools.get(POOL);
-  if (!pool) return;
-  let used = 0;
-  for (const lease of pool.leases) used += lease.units;
-  for (const user of pool.users.values()) {
-    const isEach = user.transitioned || user.apart;
-    used += isEach ? user.connections : Math.min(1, user.connections);
-    hold(!(user.transitioned && user.apart), () => `${user.id} has transitioned and is counted apart`);
-    hold(pool.apart.has(user.id) === user.apart, () => `${user.id} is not among those counted apart`);
-    if (!user.transitioned && (user.apart || user.connections < 2)) continue;
-    for (const lease of pool.leases) {
-      const isHeld = lease.units === 0 || lease.allowances.has(user.id);
-      hold(isHeld, () => `${user.id} is counted together and ${lease.place.instance} has no entry of him`);
-    }
-  }
-  hold(used === pool.units, () => `the books come to ${used} units, the pool to ${pool.units}`);
-  hold(used <= fields.units, () => `${used} of ${fields.units} units are on the books`);
-}
-
-/** What an instance believes in is within its books, and what is in is within what it believes in. */
-function verifyNode({ table }: LeaseNetwork, node: Node): void {
-  const { rights, name } = node;
-  const leases = [...(table.places.get(name)?.leases.values() ?? [])];
-  const lease = leases.find(({ incarnation }) => incarnation === node.incarnation) as Lease;
-  hold(lease !== undefined, () => `${name} believes in a lease that the server has not`);
-  let unheld = 0;
-  for (const [user, connections] of node.users) {
-    const allowance = rights.entries.get(user);
-    if (allowance === undefined) unheld += connections;
-    else hold(connections <= allowance, () => `${user} has ${connections} of ${allowance} on ${name}`);
-  }
-  hold(unheld === rights.used, () => `${name} counts ${rights.used} units used, ${unheld} are`);
-  hold(rights.used <= rights.units, () => `${name} uses ${rights.used} of ${rights.units} units`);
-  // Connections that were pinned have left the block of the instance, and that of the books when they hear of it.
-  let pinned = 0;
-  for (const [user, allowance] of rights.entries) {
-    const booked = lease.allowances.get(user);
-    if (booked === undefined) pinned += allowance;
-    else hold(allowance <= booked, () => `${name} may have ${allowance} of ${user}, the books say ${booked}`);
-  }
-  const units = rights.units + pinned;
-  hold(units <= lease.units, () => `${name} believes in ${units} units, the books say ${lease.units}`);
-  for (const user of table.pools.get(POOL)?.users.values() ?? []) {
-    const isJoined = user.transitioned || (user.connections > 1 && !user.apart);
-    const isOpen = isJoined && rights.units > 0 && !rights.entries.has(user.id);
-    hold(!isOpen, () => `${user.id} is counted together, and ${name} lets him in on its block`);
-  }
-}
-
-/** The journal alone comes to the same table. */
-export function verifyReplay(network: LeaseNetwork): void {
-  const [one, other] = [replay(network.world.rows), network.table].map((table) =>
-    JSON.stringify(snapshotOf(table)),
-  );
-  hold(one === other, () => 'the replay of the journal is another table');
 }

@@ -2,7 +2,7 @@
  * A naive model of who holds what, written from the facts alone (F-31…F-33): a list of connections for every
  * user, its units counted from scratch whenever somebody asks. It shares no arithmetic with the domain.
  */
-import type { JournalEvent } from '../../src/domain/events.ts';
+import { FLAGS, type JournalEvent, type Reported } from '../../src/domain/events.ts';
 
 interface Connection {
   readonly instance: string;
@@ -22,6 +22,8 @@ export interface PoolCount {
 
 export class Model {
   #connections: Connection[] = [];
+  /** By instance and user: the update that stated him last, and whether he had transitioned there. */
+  readonly #stated = new Map<string, { instance: string; user: string; sequence: number; passed: boolean }>();
   /** Users that have passed the limit since they last had no connection, as `pool user`. */
   readonly #passed = new Set<string>();
   /** What one unit serves under each key; one connection under a default licence. */
@@ -43,7 +45,8 @@ export class Model {
       case 'ended':
         this.#drop((one) => {
           if (event.instance === undefined) return one.pool === event.pool && one.user === event.user;
-          return one.instance === event.instance && (one.bound || !event.boundOnly);
+          const isReported = one.login.startsWith('reported:');
+          return one.instance === event.instance && !isReported && (one.bound || !event.boundOnly);
         });
         break;
       case 'identified': {
@@ -53,6 +56,12 @@ export class Model {
         this.#name(this.find(event.instance, event.login)!, event.user);
         break;
       }
+      case 'reported':
+        this.#report(event);
+        break;
+      case 'unreported':
+        this.#forget(event.instance, Number.POSITIVE_INFINITY);
+        break;
       case 'lingered':
         this.find(event.instance, event.login)!.bound = false;
         break;
@@ -116,6 +125,40 @@ export class Model {
 
   get count(): number {
     return this.#connections.length;
+  }
+
+  /** Reported connections are connections like any others; they are told by where and whose they are. */
+  #report({ instance, pool, rows, sequence, counted, dropped, fullFrom }: Reported): void {
+    for (const [user, count, , flags] of rows) {
+      const name = `${instance} ${user}`;
+      const before = this.#stated.get(name);
+      const passed = (flags & FLAGS.transitionedHere) !== 0;
+      this.#stated.set(name, { instance, user, sequence, passed });
+      if (count === 0) this.#stated.delete(name);
+      if (!counted) continue;
+      const kept = new Set(this.#passed);
+      this.#drop((one) => one.instance === instance && one.login === `reported:${user}`);
+      const isElsewhere = this.connections(pool, user) > 0;
+      // He may have as many connections as before, or fewer, and in between none.
+      if (count > 0 && kept.has(`${pool} ${user}`) && (isElsewhere || passed || !before?.passed))
+        this.#passed.add(`${pool} ${user}`);
+      for (let index = 0; index < count; index += 1) {
+        const one: Connection = { instance, login: `reported:${user}`, pool, user: null, bound: false };
+        this.#connections.push(one);
+        this.#name(one, user);
+      }
+      if (passed) this.#passed.add(`${pool} ${user}`);
+    }
+    if (dropped !== undefined) this.#forget(instance, fullFrom ?? 0);
+  }
+
+  /** What no update has stated from a sequence on is gone. */
+  #forget(instance: string, fromSequence: number): void {
+    for (const [name, stated] of this.#stated) {
+      if (stated.instance !== instance || stated.sequence >= fromSequence) continue;
+      this.#stated.delete(name);
+      this.#drop((one) => one.instance === instance && one.login === `reported:${stated.user}`);
+    }
   }
 
   #name(one: Connection, user: string): void {

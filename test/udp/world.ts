@@ -171,7 +171,7 @@ export class World {
     } as unknown as Reports;
     return new Sidecar({
       keysOf: (name) => (SECRETS[name] === undefined ? undefined : deriveKeys(SECRETS[name], name)),
-      proofKey: () => createSecretKey(Buffer.alloc(32, 5)),
+      proofKey: createSecretKey(Buffer.alloc(32, 5)),
       lictor: this.lictor,
       roster,
       querying: new Querying(reports, () => this.nowMs, 7),
