@@ -19,6 +19,7 @@ import { Rig } from './rig.ts';
 import { loadTables, measureRestarts, measureSizes, sizeFigures } from './sizes.ts';
 import { measureSteady } from './steady.ts';
 import { measureThroughput, prepareThroughput } from './throughput.ts';
+import { measureUdp } from './udp.ts';
 import { measureUpdates } from './updates.ts';
 import { provideWrk } from './wrk.ts';
 
@@ -51,6 +52,12 @@ async function runParts(rig: Rig, options: Options, findings: Findings): Promise
     await keepGoing(rig, findings, 'local', async () => {
       say('Decisions of instances that decide for themselves:');
       findings.figures.push(...measureLocal(options));
+    });
+  }
+  if (isAsked('udp')) {
+    await keepGoing(rig, findings, 'udp', async () => {
+      say('Datagrams, round by round:');
+      findings.figures.push(...(await measureUdp(rig.directory, { ...options, signal: rig.signal }, say)));
     });
   }
   if (isAsked('updates')) {

@@ -15,7 +15,9 @@ import { createRedisCoordinator } from './coordination/redis.ts';
 import { type App, buildApp } from './http/app.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { listRoutes } from './http/routes.ts';
+import { Arrivals } from './service/arrivals.ts';
 import { DatabaseClock } from './service/clock.ts';
+import { Excesses } from './service/excesses.ts';
 import { Fold } from './service/fold.ts';
 import type { Health } from './service/health.ts';
 import { Heartbeats } from './service/heartbeats.ts';
@@ -32,6 +34,7 @@ import { createReadiness, gaugesOf } from './service/readiness.ts';
 import { Reaping } from './service/reaping.ts';
 import { Releases } from './service/releases.ts';
 import { Serving } from './service/serving.ts';
+import { Signs } from './service/signs.ts';
 import { Summary } from './service/summary.ts';
 import { tallyRow } from './service/tally.ts';
 import { createTokens } from './service/tokens.ts';
@@ -176,6 +179,7 @@ function openApp(
   const mayTrust = () => coordinator.kind === 'redis' || serving.held;
   const heartbeats = new Heartbeats({ lane, coordinator, clock, mayTrust });
   const shared = { lane, sql, clock, heartbeats, shard: SHARD, revoked: config.revokedKeys };
+  const signs = new Signs({ coordinator, staleAfterMs: 2_000 * config.updateIntervalSeconds });
   const { trustedKeys: trusted, allowUnverifiedKeys: allowUnverified, timeZone } = config;
   const app = buildApp({
     options: {
@@ -203,7 +207,8 @@ function openApp(
       instances: new Instances({ ...shared, graceSeconds: config.instanceGraceSeconds }),
       updates: new Updates(shared),
       updateIntervalSeconds: config.updateIntervalSeconds,
-      usage: new Usage(shared),
+      excesses: new Excesses({ ...shared, ...config, signs, arrivals: new Arrivals(lane) }),
+      usage: new Usage({ ...shared, signs }),
       summary: new Summary(shared),
       journal: new Journal(shared),
       licenseServers: new LicenseServers({ ...shared, leaseMs: config.licenseServerLeaseMs, logger }),

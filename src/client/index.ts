@@ -45,7 +45,6 @@ export {
 } from './problems.ts';
 export { LicensedSession, WebSessions, type WebSessionsOptions } from './sessions.ts';
 export type { CookieOptions } from './sessions-cookies.ts';
-export { type LicenseSessionsPluginOptions, licenseSessions } from './sessions-fastify.ts';
 export type { LicensedRequest, LicenseSessionsOptions, RequestLicensing } from './sessions-handling.ts';
 export {
   type LicensedIncomingMessage,

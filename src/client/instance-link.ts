@@ -216,18 +216,18 @@ export class InstanceLink {
     const statement = hasRows ? reports.state() : NO_ROWS;
     const { settingsRevision } = this.#terms!;
     try {
-      const answer = await client.instances.update(
+      const answer = (await client.instances.update(
         name,
         {
           incarnation,
           ...statement,
           ...(settingsRevision === null ? {} : { settingsRevision }),
-          ...(lease === undefined ? {} : { lease: { ...lease } }),
+          ...(lease === undefined ? {} : { lease }),
         },
         call,
-      );
+      )) as UpdateAnswer;
       if (hasRows) reports.settle(statement, answer);
-      if (lease !== undefined) this.#adopt((answer as { readonly lease?: LeaseAnswer }).lease);
+      if (lease !== undefined) this.#adopt(answer.lease);
       return answer;
     } catch (error) {
       if (hasRows) reports.abandon();

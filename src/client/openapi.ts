@@ -830,6 +830,34 @@ export interface UpdateInstanceBody {
   readonly digest?: string | undefined;
   /** Of the settings that the instance holds. */
   readonly settingsRevision?: string | undefined;
+  /** For a key whose enforcement is `leased`: the rights of the instance, lowered to what it needs before they are stated. */
+  readonly lease?: {
+    /** The number of this statement: above that of every earlier one of this incarnation. To repeat one as it was does no harm. */
+    readonly sequence: number;
+    /** The instance holds nothing: it has just begun, or its term has ended. */
+    readonly fresh?: true | undefined;
+    /** The revision of the lease that the entries are of; 0 when it is fresh. */
+    readonly basis: number;
+    /** `users` are all entries. Stated whenever the last statement was not answered; otherwise only what changed. */
+    readonly whole?: true | undefined;
+    /** The units of the block that the instance keeps. It has given up the others already. */
+    readonly units: number;
+    /** The units that it would like to have in its block. */
+    readonly wanted: number;
+    /** User IDs with an entry, each once. */
+    readonly users: readonly ({
+      /** The licence user ID. */
+      readonly id: string;
+      /** The connections that the instance keeps on the server’s account. Of a user without an entry so far: those that were on the block, which has been made smaller by as many. */
+      readonly allowance: number;
+      /** The connections that he has, and those that wait for this answer. */
+      readonly needed: number;
+      /** The connections that would spare the instance from asking for the next. */
+      readonly wanted: number;
+      /** One of the logins that wait, for the journal to name. */
+      readonly login?: string | undefined;
+    })[];
+  } | undefined;
 }
 
 export interface UpdateInstanceAnswer {
@@ -887,6 +915,60 @@ export interface UpdateInstanceAnswer {
   };
   /** Send it with the next update; other settings are told then. */
   readonly settingsRevision: string;
+  readonly lease?: {
+    /** The statement that this answers. Only the answer to the latest one counts. */
+    readonly sequence: number;
+    /** The ID of the lease; absent when there is none. */
+    readonly id?: string;
+    /** State it as the basis of the next statement. */
+    readonly revision: number;
+    /** The units of the block. */
+    readonly units: number;
+    /** How long the lease may be believed in, counted from before the statement was first sent, and ended early by a margin. */
+    readonly termMs: number;
+    /** When to state the rights again, if nothing is wanted before. */
+    readonly nextStatementAfterSeconds: number;
+    /** Entries that are other than they were stated; with `whole`, all there are. */
+    readonly allowances: readonly ({
+      readonly id: string;
+      /** The connections that the instance may have of him. */
+      readonly allowance: number;
+    })[];
+    readonly whole?: true;
+    /** Entries that are no more: connections of these users cost a unit of the block again. */
+    readonly dropped?: readonly (string)[];
+    /** Users to state exactly in the next statement, soon: how many connections there are, and no more. */
+    readonly held?: readonly (string)[];
+    /** Users of whom nothing can be decided before other instances have spoken: state them again soon. */
+    readonly pending?: readonly (string)[];
+    /** Users who get no more connections, and why. */
+    readonly refused?: readonly ({
+      /** The licence user ID. */
+      readonly id: string;
+      /** The rule that refused one more connection. */
+      readonly rule: 'enforced-units' | 'transition' | 'unit-limit';
+      /** The code of the problem. */
+      readonly code: 'units-exhausted' | 'unit-limit-reached';
+      /** The units that there are. */
+      readonly limit: number;
+      /** The units in use or leased. */
+      readonly inUse: number;
+      /** The units that one more connection would have taken. */
+      readonly requested: number;
+      /** The ID of the decision in the journal. */
+      readonly decision: string;
+      /** When to ask again. */
+      readonly retryAfterSeconds: number;
+    })[];
+    /** Few units are free: keep none that are idle. */
+    readonly scarce: boolean;
+    /** Why nothing more is granted, in the code of a problem; what is held stays held. */
+    readonly closed?: 'key-expired' | 'key-not-yet-valid' | 'key-untrusted' | 'key-missing' | 'key-unusable';
+    /** Nothing was done: state everything at once, whole. */
+    readonly restate?: true;
+    /** The server knows of no such rights: whatever they covered is lost. Begin afresh. */
+    readonly unknown?: true;
+  };
 }
 
 export interface CloseInstanceBody {
@@ -1373,10 +1455,16 @@ export interface CountUsageByInstanceAnswer {
     readonly units: number;
     /** Distinct users. */
     readonly users: number;
-    /** Logins that are somebody’s. */
+    /** Logins that are somebody’s, and connections that it reported. */
     readonly connections: number;
-    /** All logins, also those that cost nothing. */
+    /** All logins at the server, also those that cost nothing. */
     readonly logins: number;
+    /** Of an instance that reports: its last sign of life, where it is known. */
+    readonly heardAt?: string;
+    /** When it last reported changes. */
+    readonly reportedAt?: string;
+    /** Whether it was not heard for longer than two intervals since, so that the counts may be old. */
+    readonly stale?: boolean;
   })[];
   /** Send it as `cursor` for the next page; absent on the last one. */
   readonly nextCursor?: string;
@@ -1422,6 +1510,146 @@ export interface ListUsageByUserAnswer {
   })[];
   /** Send it as `cursor` for the next page; absent on the last one. */
   readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ListExcessesQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Only of this key. */
+  readonly key?: string | undefined;
+  /** Only episodes in this state. */
+  readonly state?: 'open' | 'ended' | undefined;
+}
+
+export interface ListExcessesAnswer {
+  readonly items: readonly ({
+    /** The ID of the decision that began it. */
+    readonly id: string;
+    /** The key. */
+    readonly key: string;
+    /** It ends when combined use is below the limit, not when it reaches it. */
+    readonly state: 'open' | 'ended';
+    /** `reported`: instances let users in before they heard of each other; `returned`: an instance that was given up for silent came back with its users. */
+    readonly cause: 'reported' | 'returned';
+    /** The units that the key enforces. */
+    readonly limit: number;
+    /** When combined use was over the limit as far as the reports tell. */
+    readonly from: string;
+    /** When it was below the limit again; absent while it is not. */
+    readonly to?: string;
+    /** How long it has lasted, as of `asOf`. */
+    readonly durationSeconds: number;
+    /** When the record was written last. */
+    readonly asOf: string;
+    /** Units over the limit then; 0 while use is exactly the limit. */
+    readonly units: number;
+    /** The most units over the limit at one time. */
+    readonly unitsMax: number;
+    /** Units over the limit, integrated over time. */
+    readonly unitHours: number;
+    /** How many users came in over the limit: whose coming brought it over, or who came meanwhile. */
+    readonly usersCount: number;
+    /** The first of them. */
+    readonly users: readonly ({
+      readonly userId: string;
+      readonly instance: string;
+    })[];
+    /** The instances that they came in on. */
+    readonly instances: readonly (string)[];
+    /** What brought use below the limit. */
+    readonly endedBy?: 'logouts' | 'silence' | 'restart' | 'removal';
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which open episodes are told. */
+  readonly asOf: string;
+}
+
+export interface ReadExcessOutlookAnswer {
+  readonly key: string;
+  readonly enforcement: 'central' | 'local' | 'leased';
+  /** The units that the key enforces. */
+  readonly limit: number;
+  /** Units in use now, over all instances. */
+  readonly inUse: number;
+  /** Units over the limit that cannot be passed, whatever happens to the network. */
+  readonly possible: {
+    /** If every instance let in as many users as it may by itself. */
+    readonly units: number;
+    /** If besides each of these users were on several instances, with as many connections on each as one unit bears there, so that together each connection cost a unit. */
+    readonly unitsByTransitions: number;
+  };
+  /** Units over the limit at the rate at which new users come. */
+  readonly expected: {
+    /** New users of that time at the fastest rate observed; absent before any was observed. */
+    readonly units?: number;
+    /** How long new users can come in before every instance knows: one interval until the server hears, another until all instances do. */
+    readonly windowSeconds: number;
+    /** On average of the minutes observed. */
+    readonly newUsersPerMinute?: number;
+    /** In the fullest of them. */
+    readonly newUsersPerMinuteMax?: number;
+    /** How many minutes this replica looks back at, at most 60. */
+    readonly minutesObserved: number;
+  };
+  /** How both come about. */
+  readonly words: string;
+  readonly open?: {
+    /** The ID of the decision that began it. */
+    readonly id: string;
+    /** The key. */
+    readonly key: string;
+    /** It ends when combined use is below the limit, not when it reaches it. */
+    readonly state: 'open' | 'ended';
+    /** `reported`: instances let users in before they heard of each other; `returned`: an instance that was given up for silent came back with its users. */
+    readonly cause: 'reported' | 'returned';
+    /** The units that the key enforces. */
+    readonly limit: number;
+    /** When combined use was over the limit as far as the reports tell. */
+    readonly from: string;
+    /** When it was below the limit again; absent while it is not. */
+    readonly to?: string;
+    /** How long it has lasted, as of `asOf`. */
+    readonly durationSeconds: number;
+    /** When the record was written last. */
+    readonly asOf: string;
+    /** Units over the limit then; 0 while use is exactly the limit. */
+    readonly units: number;
+    /** The most units over the limit at one time. */
+    readonly unitsMax: number;
+    /** Units over the limit, integrated over time. */
+    readonly unitHours: number;
+    /** How many users came in over the limit: whose coming brought it over, or who came meanwhile. */
+    readonly usersCount: number;
+    /** The first of them. */
+    readonly users: readonly ({
+      readonly userId: string;
+      readonly instance: string;
+    })[];
+    /** The instances that they came in on. */
+    readonly instances: readonly (string)[];
+    /** What brought use below the limit. */
+    readonly endedBy?: 'logouts' | 'silence' | 'restart' | 'removal';
+  };
+  /** The instances that share the key, by name. */
+  readonly instances: readonly ({
+    readonly instance: string;
+    readonly state: 'active' | 'silent';
+    /** The units that it could let in by itself. */
+    readonly unitsMax?: number;
+    /** Its last sign of life, as far as anybody can know it. */
+    readonly heardAt?: string;
+    /** When it last reported changes. */
+    readonly reportedAt?: string;
+    /** It has reported, and was not heard for longer than two intervals since. */
+    readonly stale: boolean;
+  })[];
   /** The instant as of which this holds. */
   readonly asOf: string;
   /** The version of the journal as of which this holds. */
@@ -2249,6 +2477,22 @@ export interface Operations {
    */
   readonly listUsageByUser: { readonly input: [query?: ListUsageByUserQuery]; readonly answer: ListUsageByUserAnswer };
   /**
+   * The over-limit ledger
+   *
+   * When combined use of a key was over its limit, because its instances decide for themselves: from when to when, by how much, who came in meanwhile, and how it ended. The latest first. `Accept: text/plain` gives the page as a report.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly listExcesses: { readonly input: [query?: ListExcessesQuery]; readonly answer: ListExcessesAnswer };
+  /**
+   * How far combined use of a key can come over its limit
+   *
+   * Only under a local key it can: the most that is possible at all, the most to be expected at the rate of new users, the episode that is open, and how fresh the reports of each instance are.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly readExcessOutlook: { readonly input: [id: string]; readonly answer: ReadExcessOutlookAnswer };
+  /**
    * What all instances of a key use together, and one of them by itself
    *
    * With neither parameter: the instance that the token is restricted to, or the only key there is. `Accept: text/plain` gives the layout of the legacy `ShowSummary`, in which users are units.
@@ -2387,6 +2631,8 @@ export const OPERATIONS = {
   countUsage: { method: 'GET', path: '/v1/usage/counts', query: true, answer: 'json' },
   countUsageByInstance: { method: 'GET', path: '/v1/usage/instances', query: true, answer: 'json' },
   listUsageByUser: { method: 'GET', path: '/v1/usage/users', query: true, answer: 'json' },
+  listExcesses: { method: 'GET', path: '/v1/excesses', query: true, answer: 'json' },
+  readExcessOutlook: { method: 'GET', path: '/v1/keys/{id}/excess', answer: 'json' },
   summariseUsage: { method: 'GET', path: '/v1/usage/summary', query: true, answer: 'json' },
   dumpServers: { method: 'GET', path: '/v1/usage/servers', query: true, answer: 'json' },
   listJournal: { method: 'GET', path: '/v1/journal', query: true, answer: 'json' },

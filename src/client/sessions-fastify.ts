@@ -1,5 +1,6 @@
 /**
- * The plugin for Fastify: `app.register(licenseSessions, { instance })`.
+ * `lictor/client/fastify`: the plugin for Fastify, `app.register(licenseSessions, { instance })`. It is a part of its
+ * own so that whoever does not use Fastify needs none.
  */
 
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify';

@@ -95,6 +95,11 @@ export interface Coordinator {
    * only then does the journal refuse the reap. So a call that reaches the store late undoes nothing.
    */
   watch(deadlines: readonly Deadline[]): Promise<true | null>;
+  /**
+   * Reads deadlines, for people: nothing is decided by them.
+   * @returns one per member, in order, null for one that is missing or marked; null when the store is away.
+   */
+  readDeadlines(members: readonly string[]): Promise<(number | null)[] | null>;
   /** Forgets members that the journal has released. */
   forget(members: readonly string[]): Promise<true | null>;
   /**

@@ -125,6 +125,13 @@ class MemoryCoordinator implements Coordinator {
     return true;
   }
 
+  async readDeadlines(members: readonly string[]): Promise<(number | null)[]> {
+    return members.map((member) => {
+      const score = this.#store.deadlines.get(member) ?? 0;
+      return score > 0 ? score : null;
+    });
+  }
+
   async forget(members: readonly string[]): Promise<true> {
     for (const member of members) this.#store.deadlines.delete(member);
     return true;

@@ -209,6 +209,17 @@ class RedisCoordinator implements Coordinator {
     return answers && true;
   }
 
+  async readDeadlines(members: readonly string[]): Promise<(number | null)[] | null> {
+    const answers = await this.#callEach<string, (string | null)[]>(members, (piece) =>
+      this.#connection.zmscore(this.#deadlinesKey, ...piece),
+    );
+    if (answers === null) return null;
+    return answers.flat().map((score) => {
+      const deadlineMs = Number(score ?? 0);
+      return deadlineMs > 0 ? deadlineMs : null;
+    });
+  }
+
   async forget(members: readonly string[]): Promise<true | null> {
     const answers = await this.#callEach<string, number>(members, (piece) =>
       this.#connection.zrem(this.#deadlinesKey, ...piece),

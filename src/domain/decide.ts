@@ -6,7 +6,7 @@
 import type { Draft } from './draft.ts';
 import { endExcesses, endOf, recordExcesses } from './excesses.ts';
 import { decideChangeKey, decideInstallKey, decideRemoveKey } from './keyring.ts';
-import { endLease, takeEndedLease } from './leaseends.ts';
+import { endLease, nextLeaseEndMs, takeEndedLease } from './leaseends.ts';
 import { decideStatement } from './leases.ts';
 import { decideIdentify, decideLogin } from './logins.ts';
 import type { Answer, Operation } from './operations.ts';
@@ -27,6 +27,7 @@ import {
   releaseLogin,
   SYSTEM_ACTOR,
 } from './releases.ts';
+import type { Table } from './table.ts';
 import { decideReport } from './updates.ts';
 
 /** What a decision depends on besides the table: the configuration of the replica that decides. */
@@ -92,6 +93,11 @@ function decideOne(draft: Draft, operation: Operation, policy: Policy): Answer {
 
 /** How many ends that fell due one batch may carry. */
 export const DUE_PER_BATCH_MAX = 256;
+
+/** When the next end falls due by time, by the database's clock in ms since 1970; infinity when none does. */
+export function nextDueMs(table: Table): number {
+  return Math.min(table.due.nextMs, nextLeaseEndMs(table));
+}
 
 /**
  * Emits the ends that fell due by time; they come first in a batch (R-14).

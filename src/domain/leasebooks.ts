@@ -4,7 +4,7 @@
  *
  * A user on the books costs less than a unit a connection only while every lease that could hold others has an
  * entry for him, by which its instance lets nobody in under his ID without the server's word (I2). Until then his
- * connections are counted *apart*, and it is not decided whether he transitions: he costs the same either way.
+ * connections are counted *apart*, a unit each.
  */
 
 import { type Count, NOBODY, unitsOf } from './counting.ts';
@@ -22,9 +22,9 @@ export function isHeldByAll(pool: Pool, userId: string, except?: Lease): boolean
   return true;
 }
 
-/** Whether a user costs less than a unit a connection, or is known not to; either rests on every lease's entry. */
+/** Whether what a user costs, or that he has transitioned, rests on the entries of every lease. */
 export function isJoined(user: User): boolean {
-  return user.transitioned || (user.connections > 1 && !user.apart);
+  return !user.apart && (user.transitioned || user.connections > 1);
 }
 
 /**
@@ -42,22 +42,14 @@ export function countWith(
 ): Count {
   if (connections === 0) return NOBODY;
   const user = pool?.users.get(userId);
-  if (user?.transitioned) return { connections, transitioned: true, apart: false };
-  if (connections === 1) return { connections, transitioned: false, apart: false };
   // Only another connection makes anybody cost more, whatever became of the key meanwhile.
-  if (user && connections <= user.connections) return { connections, transitioned: false, apart: user.apart };
-  const wasCounted = user !== undefined && user.connections > 1;
-  const apart = wasCounted ? user.apart : pool !== undefined && !isHeldByAll(pool, userId, except);
-  return { connections, transitioned: !apart && connections > connectionsPerUnitMax, apart };
-}
-
-/**
- * What becomes of a user who is counted apart when he is counted together.
- * @param connectionsPerUnitMax - of his key.
- */
-export function countTogether(user: User, connectionsPerUnitMax: number): Count {
-  const { connections } = user;
-  return { connections, transitioned: connections > connectionsPerUnitMax, apart: false };
+  if (user && connections <= user.connections)
+    return { connections, transitioned: user.transitioned, apart: user.apart };
+  const transitioned = user?.transitioned === true || connections > connectionsPerUnitMax;
+  const wasCounted = user !== undefined && (user.connections > 1 || user.transitioned);
+  if (wasCounted) return { connections, transitioned, apart: user.apart };
+  const apart = connections > 1 && pool !== undefined && !isHeldByAll(pool, userId, except);
+  return { connections, transitioned, apart };
 }
 
 /** @returns the units that a user ID costs more, or below 0 fewer, when it comes to something else. */

@@ -7,7 +7,7 @@ import { CONNECTIONS_PER_UNIT_MAX, unitsOf } from './counting.ts';
 import type { Draft } from './draft.ts';
 import { FLAGS, type ReleaseReason } from './events.ts';
 import type { Lease, Place, Pool } from './holdings.ts';
-import { countTogether, isHeldByAll } from './leasebooks.ts';
+import { isHeldByAll } from './leasebooks.ts';
 import { LeaseChange } from './leasechange.ts';
 import { SERVER_MARGIN_MS } from './leasestatements.ts';
 import type { Table } from './table.ts';
@@ -64,9 +64,10 @@ export function joinHeld(draft: Draft, pool: Pool, userIds: readonly string[] | 
   for (const id of userIds ?? pool.apart) {
     const user = pool.users.get(id);
     if (!user?.apart || !isHeldByAll(pool, id)) continue;
-    const count = countTogether(user, max);
-    used += unitsOf(count) - unitsOf(user);
-    users.push([id, count.transitioned ? FLAGS.transitioned : 0]);
+    const { connections } = user;
+    const transitioned = user.transitioned || connections > max;
+    used += unitsOf({ connections, transitioned, apart: false }) - unitsOf(user);
+    users.push([id, transitioned ? FLAGS.transitioned : 0]);
   }
   if (users.length > 0) draft.emit({ type: 'joined', pool: pool.id, users, used });
 }

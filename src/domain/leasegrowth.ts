@@ -50,10 +50,16 @@ export function growUser(change: LeaseChange, user: StatedUser, room: Room): Gro
   return ground ?? (isShort ? 'pending' : 'done');
 }
 
+/** Whether so many connections make every one of a user's cost a unit, which they did not before. */
+function becomesDear(change: LeaseChange, userId: string, allowance: number): boolean {
+  const { transitioned, apart } = change.countWith(userId, allowance);
+  return transitioned && !apart && change.lease.pool.users.get(userId)?.transitioned !== true;
+}
+
 /** Whether what a user needs makes him transition by what other instances are allowed, and maybe do not have. */
 function isContested(change: LeaseChange, { id, needed }: StatedUser, { atMs }: Room): boolean {
   const { lease } = change;
-  if (!change.countWith(id, needed).transitioned || lease.pool.users.get(id)?.transitioned) return false;
+  if (!becomesDear(change, id, needed)) return false;
   const sinceMs = lease.short.get(id) ?? atMs;
   if (atMs - sinceMs >= CONTEST_PATIENCE_MS) return false;
   for (const other of lease.pool.leases) {
@@ -77,7 +83,7 @@ function mostThatFits(change: LeaseChange, user: StatedUser, room: Room, mustWai
   const before = change.allowanceOf(id);
   let allowance = user.needed;
   while (allowance > before) {
-    const isOpen = !mustWait || !change.countWith(id, allowance).transitioned;
+    const isOpen = !mustWait || !becomesDear(change, id, allowance);
     if (isOpen && fits(change, id, allowance, room)) return allowance;
     allowance -= 1;
   }
@@ -120,9 +126,9 @@ function shortfall(change: LeaseChange, userId: string, allowance: number, room:
     const limit = room.limitHere;
     return { rule: 'unit-limit', code: 'unit-limit-reached', limit, inUse, requested, retryAfterSeconds };
   }
-  const [count, after] = [change.countWith(userId, allowance), change.countWith(userId, allowance + 1)];
+  const isTransition = becomesDear(change, userId, allowance + 1) && !becomesDear(change, userId, allowance);
   return {
-    rule: after.transitioned && !count.transitioned ? 'transition' : 'enforced-units',
+    rule: isTransition ? 'transition' : 'enforced-units',
     code: 'units-exhausted',
     limit: room.limit,
     inUse: change.used + now.pool,

@@ -13,6 +13,7 @@ import { LeaseChange } from './leasechange.ts';
 import { endLease, joinHeld } from './leaseends.ts';
 import { growBlock, growUser, type Room } from './leasegrowth.ts';
 import {
+  CLOSING_CODES,
   HELD_USERS_MAX,
   type LeaseAnswer,
   type LeaseStatement,
@@ -76,7 +77,8 @@ function answerOf(asker: Asker): LeaseAnswer {
 
 /** Why nothing more may be granted; undefined when it may. */
 function closedBy({ terms }: Asker, lease?: Lease): LeaseAnswer['closed'] {
-  if (terms.fault) return terms.fault.code;
+  const code = terms.fault?.code;
+  if (code) return CLOSING_CODES.find((one) => one === code) ?? 'key-unusable';
   if (terms.enforcement !== 'leased' || (lease && lease.pool.id !== terms.key?.id)) return 'key-unusable';
   return undefined;
 }

@@ -47,11 +47,21 @@ export interface LeaseStatement {
   readonly users: readonly StatedUser[];
 }
 
+/** Why a lease is not raised any more. */
+export const CLOSING_CODES = [
+  'key-expired',
+  'key-not-yet-valid',
+  'key-untrusted',
+  'key-missing',
+  'key-unusable',
+] as const satisfies readonly ProblemCode[];
+export type ClosingCode = (typeof CLOSING_CODES)[number];
+
 /** A user ID for whom a connection was refused, and everything that explains it. */
 export interface RefusedUser {
   readonly id: string;
   readonly rule: Extract<Rule, 'enforced-units' | 'transition' | 'unit-limit'>;
-  readonly code: ProblemCode;
+  readonly code: Extract<ProblemCode, 'units-exhausted' | 'unit-limit-reached'>;
   readonly limit: number;
   readonly inUse: number;
   readonly requested: number;
@@ -91,7 +101,7 @@ export interface LeaseAnswer {
   /** Too few units are free: keep none that are idle. */
   readonly scarce: boolean;
   /** Why nothing more is granted, though what is held is held: the key, or that it is leased no longer. */
-  readonly closed?: ProblemCode;
+  readonly closed?: ClosingCode;
   /** The statement was of another revision; nothing was done. State everything, whole. */
   readonly restate?: true;
   /** The server knows of no such rights; nothing was done. Declare everything lost and state afresh. */

@@ -26,6 +26,9 @@ import type { Problem } from './operations.ts';
 import { WEB_GRACE_MS } from './releases.ts';
 import { type Claims, identify, isText } from './users.ts';
 
+/** The longest user ID in a report, in characters: derived ones may be longer than those that people choose. */
+export const REPORTED_ID_LENGTH_MAX = 128;
+
 /** The login of a process that started another one: of this table, or one that the server decided. */
 export interface Parent {
   readonly userId: string | null;
@@ -71,7 +74,7 @@ export function decideLocalLogin(table: LocalTable, claims: LocalClaims, nowMs: 
   if (identity.is !== 'user') return enter(table, claims, identity.is === 'pending');
   const { userId } = identity;
   const user = table.users.get(userId);
-  if (user === undefined && !isText(userId)) return notText();
+  if (user === undefined && !isReportable(userId)) return notReportable();
   const next = withConnection(user ?? NOBODY, table.capacity.connectionsPerUnitMax);
   const added = unitsOf(next) - unitsOf(user ?? NOBODY);
   const ground = groundAgainst(table, user, userId, next, added, added, null);
@@ -134,7 +137,7 @@ export function decideLocalIdentify(
   const { userId } = identity;
   if (login.user?.id === userId) return answered(login, login.user, 0);
   const user = table.users.get(userId);
-  if (user === undefined && !isText(userId)) return notText();
+  if (user === undefined && !isReportable(userId)) return notReportable();
   return trade(table, login, user, userId);
 }
 
@@ -294,12 +297,16 @@ function refuse(ground: Ground<LocalRule>): LocalRefusal {
   return { is: 'refused', ...ground };
 }
 
-function notText(): Problem {
+/** Whether the server takes a user ID in a report, which it would refuse as a whole. */
+function isReportable(userId: string): boolean {
+  return userId.length > 0 && userId.length <= REPORTED_ID_LENGTH_MAX && isText(userId);
+}
+
+function notReportable(): Problem {
   return {
     is: 'problem',
     code: 'user-id-illegal',
-    detail:
-      'What names the user holds a NUL character or half a surrogate pair. Send whole Unicode characters.',
+    detail: `What names the user is empty, has more than ${REPORTED_ID_LENGTH_MAX} characters, or holds a NUL character or half a surrogate pair. Send whole Unicode characters, and fewer.`,
   };
 }
 

@@ -4,6 +4,7 @@
 
 import { type Static, Type } from 'typebox';
 import type { Excess } from '../domain/excesses.ts';
+import { EXCESS_CAUSES, EXCESS_ENDS } from '../service/distributedwords.ts';
 import { instantOf } from './answers.ts';
 import { Instant } from './schemas.ts';
 
@@ -67,4 +68,37 @@ export function showExcess(excess: Excess): Static<typeof ExcessShape> {
     instances: [...excess.instances],
     ...(excess.endedBy === null ? {} : { endedBy: excess.endedBy }),
   };
+}
+
+/** How many users of an episode a line of the report names. */
+const USERS_IN_TEXT_MAX = 8;
+
+/**
+ * The ledger as a report for people.
+ *
+ * @param excesses - the latest first.
+ * @param atMs - the instant as of which open ones are told, ms since 1970.
+ * @param hasMore - whether there are earlier ones.
+ */
+export function ledgerText(excesses: readonly Excess[], atMs: number, hasMore: boolean): string {
+  const lines = [`Over-limit ledger at ${instantOf(atMs)}`, ''];
+  if (excesses.length === 0) lines.push('Combined use was never over the limit.');
+  for (const excess of excesses) lines.push(...episodeLines(excess));
+  if (hasMore) lines.push('Earlier episodes follow on the next page.');
+  return `${lines.join('\n')}\n`;
+}
+
+function episodeLines(excess: Excess): string[] {
+  const { pool, limit, fromMs, toMs, units, unitsMax, users, usersCount, instances, cause, endedBy } = excess;
+  const { unitHours, durationSeconds } = showExcess(excess);
+  const end = toMs === null ? `open, ${units} over now` : instantOf(toMs);
+  const why = endedBy === null ? '' : `; ended because ${EXCESS_ENDS[endedBy]}`;
+  const named = users.slice(0, USERS_IN_TEXT_MAX).map(({ user, instance }) => `${user} (${instance})`);
+  const others = usersCount - named.length;
+  return [
+    `${instantOf(fromMs)} .. ${end}  key ${pool}`,
+    `    over ${limit} units by ${unitsMax} at most, ${unitHours.toFixed(2)} unit hours in ${durationSeconds} s, because ${EXCESS_CAUSES[cause]}${why}`,
+    `    came in: ${usersCount} on ${instances.join(', ') || 'no instance'}: ${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}`,
+    '',
+  ];
 }

@@ -2,6 +2,7 @@
  * Every route of the API, in one list: for the composition root, and for the description.
  */
 
+import type { Excesses } from '../service/excesses.ts';
 import type { Health } from '../service/health.ts';
 import type { Heartbeats } from '../service/heartbeats.ts';
 import type { Instances } from '../service/instances.ts';
@@ -17,6 +18,7 @@ import type { Usage } from '../service/usage.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { RoutePlugin } from './app.ts';
 import { batchRoutes } from './routes/batches.ts';
+import { excessRoutes } from './routes/excesses.ts';
 import { healthRoutes } from './routes/health.ts';
 import { heartbeatRoutes } from './routes/heartbeats.ts';
 import { instanceRoutes } from './routes/instances.ts';
@@ -42,6 +44,7 @@ export interface Services {
   /** How often an instance that decides for itself should report, in seconds. */
   readonly updateIntervalSeconds: number;
   readonly keys: Keys;
+  readonly excesses: Excesses;
   readonly usage: Usage;
   readonly summary: Summary;
   readonly journal: Journal;
@@ -68,6 +71,7 @@ export function listRoutes(services: Services): RoutePlugin[] {
     updateRoutes(services),
     keyRoutes(services),
     usageRoutes(services),
+    excessRoutes(services),
     summaryRoutes(services),
     journalRoutes(services),
     licenseServerRoutes(services),

@@ -98,6 +98,12 @@ export function responses<S extends Readonly<Record<number, TSchema>>>(
   return { ...successes, ...added } as Responses<S>;
 }
 
+/** A success that is JSON or text. The type is that of the JSON; text goes out as it is. */
+export function jsonOrText<Shape extends TSchema>(description: string, schema: Shape): Shape {
+  const content = { 'application/json': { schema }, 'text/plain': { schema: Type.String() } };
+  return { description, content } as unknown as Shape;
+}
+
 /** An instant in RFC 3339. */
 export const Instant = (description: string) => Type.String({ format: 'date-time', description });
 

@@ -6,6 +6,7 @@ import { type Static, Type } from 'typebox';
 import { type DigestedRow, readDigest } from '../domain/digest.ts';
 import type { Report, UpdateView } from '../domain/operations.ts';
 import { fieldFault, instantOf } from './answers.ts';
+import { LeaseAnswerShape, LeaseBody } from './lease-shapes.ts';
 import { Instant } from './schemas.ts';
 import { Settings, showSettings } from './settings.ts';
 
@@ -86,6 +87,7 @@ export const UpdateBody = Type.Object(
     settingsRevision: Type.Optional(
       Type.String({ maxLength: 64, description: 'Of the settings that the instance holds.' }),
     ),
+    lease: Type.Optional(LeaseBody),
   },
   { additionalProperties: false },
 );
@@ -142,6 +144,7 @@ export const UpdateAnswer = Type.Object({
   settingsRevision: Type.String({
     description: 'Send it with the next update; other settings are told then.',
   }),
+  lease: Type.Optional(LeaseAnswerShape),
 });
 
 /**

@@ -17,6 +17,7 @@ import { readSnapshot } from '../storage/snapshots.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import type { Lane } from './lane.ts';
 import type { Leadership } from './leadership.ts';
+import { leaseChangesOf } from './leasefold.ts';
 import { TableBuilder } from './loading.ts';
 import { every, type Repeating } from './repeating.ts';
 import { TouchLog } from './touches.ts';
@@ -198,7 +199,7 @@ export function changesOf(table: Table, touched: Touched, foldVersion: number): 
     const isNew = login.moment.version > foldVersion && !reused.has(login);
     (isNew ? changes.loginsAdded : changes.loginsChanged).push(recordOf(login));
   }
-  return { ...changes, ...reports };
+  return { ...changes, ...reports, ...leaseChangesOf(table, touched) };
 }
 
 function recordOf(login: Login): LoginRecord {

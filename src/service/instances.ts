@@ -3,6 +3,7 @@
  */
 
 import { LicenseError } from '../domain/errors.ts';
+import type { User } from '../domain/holdings.ts';
 import type { Instance, InstanceSettings } from '../domain/instances.ts';
 import { type KeyStatus, keyStatus } from '../domain/keys.ts';
 import { disagreementNotice } from '../domain/licenseservers.ts';
@@ -33,7 +34,7 @@ export interface InstancesOptions {
 /** What an instance holds. */
 export interface Holdings {
   readonly logins: number;
-  /** Logins that are somebody's and hold a unit or share one. */
+  /** Logins that are somebody's and hold a unit or share one, and connections that the instance reported. */
   readonly connections: number;
   /** Distinct users among them. */
   readonly users: number;
@@ -199,12 +200,17 @@ export function heartbeatAfterSeconds({ graceSeconds }: InstanceSettings): numbe
  */
 export function holdingsOf(table: Table, name: string): Holdings {
   const place = table.places.get(name);
-  const users = new Set<object>();
+  const pool = table.pools.get(place?.report?.pool ?? '');
+  const users = new Set<User | string>();
   let connections = 0;
   for (const { user } of place?.logins.values() ?? []) {
     if (!user) continue;
     connections += 1;
     users.add(user);
+  }
+  for (const [userId, row] of place?.reported ?? []) {
+    connections += row.connections;
+    users.add(pool?.users.get(userId) ?? userId);
   }
   return { logins: place?.logins.size ?? 0, connections, users: users.size, units: place?.units ?? 0 };
 }

@@ -7,7 +7,7 @@
 
 import type { Span } from '@opentelemetry/api';
 import type { Coordinator, Head } from '../coordination/coordinator.ts';
-import type { Policy } from '../domain/decide.ts';
+import { nextDueMs, type Policy } from '../domain/decide.ts';
 import type { Answer, Operation } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
 import { isPoison, type Logger } from '../storage/database.ts';
@@ -204,7 +204,7 @@ export class Lane {
     if (!this.#copy.isLoaded) await this.#load();
     this.#status.say('serving', 'The lane decides and appends.');
     if (this.#reads.length > 0) await this.#serveReads();
-    const due = this.table.due.nextMs <= this.#options.clock.nowMs();
+    const due = nextDueMs(this.table) <= this.#options.clock.nowMs();
     if (this.#queue.length > 0 || due) return this.#serveBatch();
     if (this.#behind) return this.#catchUp();
     if (this.#status.closing || this.#reads.length > 0) return;

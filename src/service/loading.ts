@@ -3,17 +3,19 @@
  */
 
 import type { ReleaseReason } from '../domain/events.ts';
-import { Login, type Moment, type Phase } from '../domain/holdings.ts';
+import { Lease, Login, type Moment, type Phase } from '../domain/holdings.ts';
 import type { ReportedUser } from '../domain/reports.ts';
 import { DivergenceError, ORDINARY, Table } from '../domain/table.ts';
 import type { LoginKind } from '../domain/users.ts';
 import type { LoginRecord, PoolRecord, UserRecord } from '../storage/folds.ts';
+import type { AllowanceRecord, LeaseRecord } from '../storage/leases.ts';
 import type { ReportRecord } from '../storage/reports.ts';
 import type { SnapshotReader } from '../storage/snapshots.ts';
 
 /** Collects a snapshot; `table` is whole once the snapshot has been read. */
 export class TableBuilder implements SnapshotReader {
   readonly table: Table;
+  readonly #leases = new Map<string, Lease>();
   #moment: Moment = { version: 0, atMs: 0 };
 
   constructor(shard: number) {
@@ -69,6 +71,23 @@ export class TableBuilder implements SnapshotReader {
     table.setReported(place, userId, row);
     if (!place.report?.counted) return;
     table.shift(table.pool(place.report.pool), userId, place, row.connections, ORDINARY);
+  }
+
+  lease({ id, pool, instance, incarnation, ...state }: LeaseRecord): void {
+    const { table } = this;
+    const lease = new Lease(id, table.pool(pool), table.place(instance), incarnation);
+    table.addLease(lease);
+    table.setLease(lease, state);
+    this.#leases.set(id, lease);
+  }
+
+  /** The connections that an instance may hold weigh as much as logins do. */
+  allowance({ lease: id, userId, ...entry }: AllowanceRecord): void {
+    const { table } = this;
+    const lease = this.#leases.get(id);
+    if (!lease) throw new DivergenceError(`an allowance of user ${userId} is of no lease (${id})`);
+    if (entry.allowance > 0) table.shift(lease.pool, userId, lease.place, entry.allowance, ORDINARY);
+    table.setAllowance(lease, userId, entry);
   }
 
   user(record: UserRecord): void {

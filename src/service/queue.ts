@@ -71,6 +71,8 @@ function bytesOf(operation: Operation): number {
       return OPERATION_BYTES + JSON.stringify(operation.key).length + (operation.file?.length ?? 0) * 2;
     case 'report':
       return OPERATION_BYTES + operation.rows.length * REPORTED_ROW_BYTES;
+    case 'lease':
+      return OPERATION_BYTES + operation.statement.users.length * REPORTED_ROW_BYTES;
     case 'change-key':
       return OPERATION_BYTES * 40;
     default:

@@ -4,7 +4,7 @@
  */
 
 import type { Span } from '@opentelemetry/api';
-import type { Answer, CloseInstance, Report, UpdateView } from '../domain/operations.ts';
+import type { Answer, CloseInstance, Report, StateLease, UpdateView } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
 import { termsOf } from '../domain/terms.ts';
 import { isAllHeard, viewUpdate } from '../domain/updates.ts';
@@ -40,6 +40,15 @@ export class Updates {
     const answer = (await this.#answerUnchanged(operation, span)) ?? (await this.#submit(operation, span));
     if (answer.is === 'updated') metrics.updated(outcomeOf(answer.update));
     return answer;
+  }
+
+  /**
+   * Takes what an instance under a leased key states of its rights.
+   * @param request - validated; each user ID stands in it once.
+   * @returns `leased`, or what stands against it.
+   */
+  state(request: Omit<StateLease, 'op'>, span?: Span): Promise<Answer> {
+    return this.#options.lane.submit({ op: 'lease', ...request }, span);
   }
 
   /** Ends a life of an instance in good order. Repeating it does no harm. */

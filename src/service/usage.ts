@@ -15,6 +15,7 @@ import { type Holdings, holdingsOf } from './instances.ts';
 import { type AsOf, byCodeUnits } from './keys.ts';
 import type { Lane } from './lane.ts';
 import { leastOf } from './selection.ts';
+import { type KnownSign, knownSign, type Sign, type Signs } from './signs.ts';
 
 /** Logins by what they are doing. */
 export type LoginsByPhase = Readonly<Record<Phase, number>>;
@@ -45,6 +46,8 @@ export interface InstanceUsage extends Holdings {
   readonly instance: string;
   readonly key: string | null;
   readonly state: 'active' | 'silent';
+  /** Of an instance that has reported: how fresh that is; null otherwise. */
+  readonly sign: Sign | null;
 }
 
 /** One user on one instance. */
@@ -82,6 +85,7 @@ export interface UsagePage<Item> {
 export interface UsageOptions {
   readonly lane: Pick<Lane, 'read'>;
   readonly clock: Pick<DatabaseClock, 'nowMs'>;
+  readonly signs: Signs;
 }
 
 /** Reports what is in use, as far as the asker may see. */
@@ -120,23 +124,40 @@ export class Usage {
    * @param page.after - the name of the last instance of the page before; null begins at the start.
    * @param page.key - only instances registered with this key; undefined for all.
    */
-  instances(
+  async instances(
     principal: Principal,
     page: { readonly after: string | null; readonly limit: number; readonly key: string | undefined },
   ): Promise<UsagePage<InstanceUsage>> {
-    return this.#read((table) => {
+    const { known, ...read } = await this.#read((table) => {
       const found = [...table.instances.values()]
         .filter(({ name, key }) => permits(principal, 'usage.read', { instance: name, keyId: key }))
         .filter(({ name }) => page.after === null || name > page.after)
         .filter(({ key }) => page.key === undefined || key === page.key)
         .sort((left, right) => byCodeUnits(left.name, right.name));
+      const shown = found.slice(0, page.limit);
       return {
-        items: found
-          .slice(0, page.limit)
-          .map(({ name, key, state }) => ({ instance: name, key, state, ...holdingsOf(table, name) })),
+        items: shown.map(({ name, key, state }) => ({
+          instance: name,
+          key,
+          state,
+          ...holdingsOf(table, name),
+        })),
+        known: shown.map((instance) => knownSign(table, instance)),
         hasMore: found.length > page.limit,
       };
     });
+    const signs = await this.#signsOf(known);
+    return { ...read, items: read.items.map((item, index) => ({ ...item, sign: signs[index]! })) };
+  }
+
+  /** Only of those that have reported, for nobody asks how fresh the others are. */
+  async #signsOf(known: readonly KnownSign[]): Promise<(Sign | null)[]> {
+    const { signs, clock } = this.#options;
+    const reporting = known.filter(({ reportedAtMs }) => reportedAtMs !== null);
+    if (reporting.length === 0) return known.map(() => null);
+    const found = await signs.of(reporting, clock.nowMs());
+    const byMember = new Map(reporting.map(({ member }, index) => [member, found[index]!]));
+    return known.map(({ member }) => byMember.get(member) ?? null);
   }
 
   /**

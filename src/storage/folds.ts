@@ -4,6 +4,7 @@
 
 import type { Sql, TransactionSql } from 'postgres';
 import { copyInto, copyText } from './copy.ts';
+import { type LeaseChanges, writeLeases } from './leases.ts';
 import { partsOf } from './parts.ts';
 import { type ReportChanges, writeReports } from './reports.ts';
 import { inTransaction } from './transactions.ts';
@@ -55,7 +56,7 @@ export interface LoginRecord {
 }
 
 /** Everything that changed between two versions, as absolute values of the later one. */
-export interface FoldChanges extends ReportChanges {
+export interface FoldChanges extends ReportChanges, LeaseChanges {
   readonly pools: readonly PoolRecord[];
   readonly poolsGone: readonly string[];
   readonly users: readonly UserRecord[];
@@ -118,6 +119,7 @@ export async function writeFold(
     for (const logins of partsOf(changes.loginsChanged)) await changeLogins(tx, shard, logins, instants);
     for (const gone of partsOf(changes.loginsGone)) await deleteLogins(tx, shard, gone);
     await writeReports(tx, shard, changes);
+    await writeLeases(tx, shard, changes);
     return true;
   });
 }

@@ -9,11 +9,12 @@ import type { Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
 import { copyValue, eachCopyRow, Texts } from './copy.ts';
 import type { FoldHead, LoginRecord, PoolRecord, UserRecord } from './folds.ts';
+import { type LeaseReader, readLeases } from './leases.ts';
 import { type ReportReader, readReports } from './reports.ts';
 import { inTransaction } from './transactions.ts';
 
 /** Whoever builds a table from a snapshot; called in this order. */
-export interface SnapshotReader extends ReportReader {
+export interface SnapshotReader extends ReportReader, LeaseReader {
   head(fold: FoldHead & { readonly atMs: number }): void;
   /** @param excesses - the episodes of the over-limit ledger that have not ended. */
   facts(keys: readonly InstalledKey[], instances: readonly Instance[], excesses: readonly Excess[]): void;
@@ -44,6 +45,7 @@ export async function readSnapshot(sql: Sql, shard: number, reader: SnapshotRead
     await readLogins(tx, tx`released_at is null`, shard, reader);
     await readLogins(tx, tx`released_at is not null order by released_at, decision_version`, shard, reader);
     await readReports(tx, shard, reader);
+    await readLeases(tx, shard, reader);
     await readUsers(tx, shard, reader);
     const pools = await tx<PoolRecord[]>`
       select pool, units, users, connections, units_peak as "unitsPeak", users_peak as "usersPeak",

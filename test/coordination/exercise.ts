@@ -51,6 +51,19 @@ function exerciseHeartbeats(world: () => CoordinationWorld): void {
       expect(await coordinator.beat(beats.slice(1, 2))).toEqual(['renewed']);
     });
 
+    test('deadlines can be read: of whoever is neither missing nor marked', async () => {
+      const coordinator = await world().open();
+      await coordinator.watch([
+        { member: 'alive', deadlineMs: T0 + 5 },
+        { member: 'gone', deadlineMs: T0 },
+      ]);
+      await coordinator.beat([{ member: 'alive', deadlineMs: T0 + 7 }]);
+      const { runId } = (await coordinator.writeEpoch('the-epoch'))!;
+      await coordinator.mark(['gone'], T0, { epoch: 'the-epoch', runId });
+      expect(await coordinator.readDeadlines(['missing', 'alive', 'gone'])).toEqual([null, T0 + 7, null]);
+      expect(await coordinator.readDeadlines([])).toEqual([]);
+    });
+
     test('a missing member is not made known by its beat', async () => {
       const coordinator = await world().open();
       await coordinator.beat([{ member: 'a', deadlineMs: T0 }]);

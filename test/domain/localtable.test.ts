@@ -94,6 +94,10 @@ describe('who comes in on an instance that decides for itself (F-50)', () => {
       expect(problemLocally(world.ask({ user })).code).toBe('user-id-illegal');
     }
     expect(problemLocally(world.ask({ user: 'x'.repeat(65) })).detail).toContain('at most 64');
+    // What is derived is as the application made it, and a report with it would be refused as a whole.
+    for (const webSession of ['', 'x'.repeat(129)]) {
+      expect(problemLocally(world.ask({ kind: 'web', webSession })).code).toBe('user-id-illegal');
+    }
     expect(world.table.users.size).toBe(0);
   });
 

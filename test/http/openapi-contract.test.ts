@@ -81,6 +81,8 @@ describe('a life in the API', () => {
     const operations = [{ do: 'login', login: { instance: 'app-a', user: 'carol' } }];
     await send(200, 'POST /v1/logins/batch', { body: { operations } });
 
+    await send(200, 'GET /v1/excesses');
+    await send(200, `GET ${key}/excess`);
     for (const what of ['counts', 'instances', `users?key=${file.id}`, 'summary', 'servers'])
       await send(200, `GET /v1/usage/${what}`);
     await send(200, 'GET /v1/journal?limit=500');

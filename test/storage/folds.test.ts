@@ -28,6 +28,10 @@ const EMPTY: FoldChanges = {
   reports: [],
   reportsGone: [],
   reported: [],
+  leases: [],
+  leasesGone: [],
+  allowances: [],
+  allowancesGone: [],
 };
 
 function login(fields: Partial<LoginRecord> = {}): LoginRecord {
@@ -106,6 +110,8 @@ async function folded(shard: TestShard) {
     pool: (each) => all.pools.push(each),
     report: () => {},
     reported: () => {},
+    lease: () => {},
+    allowance: () => {},
   };
   await readSnapshot(shard.sql, SHARD, reader);
   return all;

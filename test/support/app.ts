@@ -8,7 +8,9 @@ import { EVALUATION_KEY } from '../../src/domain/keys.ts';
 import type { Answer, Operation } from '../../src/domain/operations.ts';
 import type { App } from '../../src/http/app.ts';
 import { listRoutes } from '../../src/http/routes.ts';
+import { Arrivals } from '../../src/service/arrivals.ts';
 import { DatabaseClock } from '../../src/service/clock.ts';
+import { Excesses } from '../../src/service/excesses.ts';
 import { Heartbeats } from '../../src/service/heartbeats.ts';
 import { Instances } from '../../src/service/instances.ts';
 import { Journal } from '../../src/service/journal.ts';
@@ -18,6 +20,7 @@ import { LaneStorage } from '../../src/service/lanestorage.ts';
 import { LicenseServers } from '../../src/service/licenseservers.ts';
 import { Logins } from '../../src/service/logins.ts';
 import { Releases } from '../../src/service/releases.ts';
+import { Signs } from '../../src/service/signs.ts';
 import { Summary } from '../../src/service/summary.ts';
 import { createTokens, type Tokens } from '../../src/service/tokens.ts';
 import { Updates } from '../../src/service/updates.ts';
@@ -118,6 +121,7 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
     headPollMs: 500,
   });
   const heartbeats = new Heartbeats({ lane, coordinator, clock });
+  const signs = new Signs({ coordinator, staleAfterMs: 30_000 });
   const shared = { lane, sql, clock, heartbeats, revoked };
   const { allowUnverified = false, graceSeconds = 60, journalRowsScannedMax } = fields;
   const { licenseServerLeaseMs = 10_000 } = fields;
@@ -133,7 +137,14 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
       keys: new Keys({ ...shared, trusted: TRUSTED, allowUnverified, timeZone: 'UTC' }),
       updates: new Updates(shared),
       updateIntervalSeconds: 15,
-      usage: new Usage(shared),
+      excesses: new Excesses({
+        ...shared,
+        shard: SHARD,
+        signs,
+        arrivals: new Arrivals(lane),
+        updateIntervalSeconds: 15,
+      }),
+      usage: new Usage({ ...shared, signs }),
       summary: new Summary(shared),
       journal: new Journal({
         ...shared,

@@ -168,8 +168,6 @@ export class LeaseNetwork {
   replies: Reply[] = [];
   /** Processes whose place another has taken, and who do not know it yet. */
   ghosts: Node[] = [];
-  /** Users who have transitioned since they last had no connection anywhere (F-33). */
-  readonly transitioned = new Set<string>();
   readonly #central: { id: string; user: string }[] = [];
 
   constructor(fields: NetworkFields) {

@@ -29,11 +29,9 @@ function verifyTruth(network: LeaseNetwork): void {
   for (const node of [...network.nodes, ...network.ghosts])
     if (node.believes) for (const [user, count] of node.users) add(user, count);
   for (const login of network.table.places.get(CENTRE)?.logins.values() ?? []) add(login.user!.id, 1);
-  for (const user of network.transitioned) if (!connections.has(user)) network.transitioned.delete(user);
   let cost = 0;
   for (const [user, count] of connections) {
-    if (pool?.users.get(user)?.transitioned) network.transitioned.add(user);
-    const isEach = network.transitioned.has(user) || count > connectionsPerUnitMax;
+    const isEach = pool?.users.get(user)?.transitioned || count > connectionsPerUnitMax;
     cost += isEach ? count : Math.min(1, count);
   }
   const shown = () => JSON.stringify([...connections]);
@@ -49,9 +47,8 @@ function verifyBooks({ table, fields }: LeaseNetwork): void {
   for (const user of pool.users.values()) {
     const isEach = user.transitioned || user.apart;
     used += isEach ? user.connections : Math.min(1, user.connections);
-    hold(!(user.transitioned && user.apart), () => `${user.id} has transitioned and is counted apart`);
     hold(pool.apart.has(user.id) === user.apart, () => `${user.id} is not among those counted apart`);
-    if (!user.transitioned && (user.apart || user.connections < 2)) continue;
+    if (user.apart || (!user.transitioned && user.connections < 2)) continue;
     for (const lease of pool.leases) {
       const isHeld = lease.units === 0 || lease.allowances.has(user.id);
       hold(isHeld, () => `${user.id} is counted together and ${lease.place.instance} has no entry of him`);
@@ -94,7 +91,7 @@ function verifyNode({ table }: LeaseNetwork, node: Node): void {
   const units = rights.units + pinned;
   hold(units <= lease.units, () => `${name} believes in ${units} units, the books say ${lease.units}`);
   for (const user of table.pools.get(POOL)?.users.values() ?? []) {
-    const isJoined = user.transitioned || (user.connections > 1 && !user.apart);
+    const isJoined = !user.apart && (user.transitioned || user.connections > 1);
     const isOpen = isJoined && rights.units > 0 && !rights.entries.has(user.id);
     hold(!isOpen, () => `${user.id} is counted together, and ${name} lets him in on its block`);
   }

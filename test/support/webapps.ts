@@ -7,9 +7,9 @@ import {
   type LicensedSession,
   type LicenseSessionsOptions,
   licenseMiddleware,
-  licenseSessions,
   type WebSessions,
 } from '../../src/client/index.ts';
+import { licenseSessions } from '../../src/client/sessions-fastify.ts';
 
 /** An application that runs. */
 export interface WebApp {
@@ -85,7 +85,7 @@ export class Browser {
   /** The header by which the cookie was set last. */
   setCookie: string | null = null;
 
-  constructor({ url }: WebApp) {
+  constructor({ url }: Pick<WebApp, 'url'>) {
     this.#url = url;
   }
 

@@ -10,7 +10,8 @@ import {
   readStatus,
   readWelcome,
 } from '../../src/udp/answers.ts';
-import { deriveKeys, isMadeBy } from '../../src/udp/packets.ts';
+import { Acquaintance, Exchange } from '../../src/udp/exchange.ts';
+import { deriveKeys, isMadeBy, type RequestFrame, readRequest } from '../../src/udp/packets.ts';
 import { writeHeartbeat, writeQuery, writeStart, writeUpdate } from '../../src/udp/requests.ts';
 import { ELSEWHERE, NO_DIGEST, NO_DIGEST_TEXT, problem, SECRETS, Speaker, World } from './world.ts';
 
@@ -45,6 +46,20 @@ function partsOf(rows: readonly DigestedRow[], perPart: number, sequence: number
       rows: rows.slice(part * perPart, (part + 1) * perPart),
     }),
   );
+}
+
+/** What an exchange is made of. */
+function exchangeOf(world: World): ConstructorParameters<typeof Exchange>[0] {
+  const datagram = new Speaker(world).make('heartbeat', HEARTBEAT);
+  return {
+    frame: readRequest(datagram) as RequestFrame,
+    octets: datagram.length,
+    sender: ELSEWHERE,
+    keys: deriveKeys(SECRETS['app-a']!, 'app-a'),
+    acquaintance: new Acquaintance(),
+    proof: null,
+    reply: (answer) => world.sent.push({ datagram: answer, to: ELSEWHERE }),
+  };
 }
 
 /** An instance that has started. */
@@ -176,6 +191,15 @@ describe('who is answered', () => {
     expect(await world.deliver(one)).toHaveLength(1);
     expect(await world.deliver(one)).toEqual([]);
     expect(await world.deliver(two)).toEqual([]);
+  });
+
+  test('an address that is not proven is told nothing of what goes wrong either', async () => {
+    const world = new World();
+    world.lictor.failure = problem('malformed-request', { detail: 'a long explanation '.repeat(20) });
+    expect(await new Speaker(world).send('start', START)).toBeNull();
+    const exchange = new Exchange(exchangeOf(world));
+    expect(() => exchange.answer('refused', Buffer.alloc(400))).toThrow('too long for an unproven address');
+    expect(world.sent).toEqual([]);
   });
 
   test('rates of an instance and of an address are bounded, and others are not held up', async () => {

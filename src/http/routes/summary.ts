@@ -2,7 +2,7 @@
  * The two reports over all instances: the summary of a key, and the dump of all servers; JSON or text.
  */
 
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import type { Client } from '../../domain/clients.ts';
 import type {
   DistributedUse,
@@ -18,7 +18,7 @@ import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
 import { dumpText, prefersText, summaryText, TEXT_TYPE } from '../legacytext.ts';
-import { PageQuery, pageLimit, responses } from '../schemas.ts';
+import { jsonOrText, PageQuery, pageLimit, responses } from '../schemas.ts';
 
 /** How many users one text bears. */
 const TEXT_CLIENTS_MAX = 20_000;
@@ -120,12 +120,6 @@ interface Using {
 }
 
 type App = Parameters<RoutePlugin>[0];
-
-/** A success that is JSON or text. The type is that of the JSON; text goes out as it is. */
-function jsonOrText<Shape extends TSchema>(description: string, schema: Shape): Shape {
-  const content = { 'application/json': { schema }, 'text/plain': { schema: Type.String() } };
-  return { description, content } as unknown as Shape;
-}
 
 const keyMember = (key: string | null) => (key === null ? {} : { key });
 

@@ -7,6 +7,7 @@ import type { Logins } from '../../service/logins.ts';
 import type { Updates } from '../../service/updates.ts';
 import { expectAnswer, LANE_PROBLEMS } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
+import { readLease, showLease } from '../lease-shapes.ts';
 import { InstanceName } from '../login-shapes.ts';
 import { NoContent, responses } from '../schemas.ts';
 import { Incarnation, readUpdate, showUpdate, UpdateAnswer, UpdateBody } from '../update-shapes.ts';
@@ -21,6 +22,9 @@ interface Using {
   /** How often an instance should report, in seconds. */
   readonly updateIntervalSeconds: number;
 }
+
+/** A whole lease and a part of a report of the whole table fit into this many bytes. */
+const UPDATE_BYTES_MAX = 4_194_304;
 
 type App = Parameters<RoutePlugin>[0];
 
@@ -40,6 +44,7 @@ function updateRoute(app: App, { updates, logins, updateIntervalSeconds }: Using
   app.post(
     '/v1/instances/:name/updates',
     {
+      bodyLimit: UPDATE_BYTES_MAX,
       config: { access: 'instances.update' },
       schema: {
         operationId: 'updateInstance',
@@ -60,9 +65,15 @@ function updateRoute(app: App, { updates, logins, updateIntervalSeconds }: Using
       const { name } = request.params;
       await requireOn(request, logins, 'instances.update', name);
       const { actor, span } = callerOf(request);
-      const answer = await updates.take(readUpdate(name, request.body, actor), span);
+      const { incarnation, lease, settingsRevision } = request.body;
+      // What is stated of a lease stands for itself, so that neither waits for the other.
+      const [answer, leased] = await Promise.all([
+        updates.take(readUpdate(name, request.body, actor), span),
+        lease && updates.state(readLease(name, incarnation, lease, actor), span),
+      ]);
       const { update } = expectAnswer(answer, 'updated');
-      return showUpdate(update, request.body.settingsRevision, updateIntervalSeconds);
+      const shown = showUpdate(update, settingsRevision, updateIntervalSeconds);
+      return leased ? { ...shown, lease: showLease(expectAnswer(leased, 'leased').lease) } : shown;
     },
   );
 }

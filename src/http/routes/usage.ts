@@ -4,12 +4,13 @@
 
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import type { Sign } from '../../service/signs.ts';
 import type { InstanceUsage, PoolCounts, Usage, UserUsage } from '../../service/usage.ts';
-import { PageAsOf, showAsOf } from '../answers.ts';
+import { instantOf, PageAsOf, showAsOf } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
-import { PageQuery, pageLimit, responses } from '../schemas.ts';
+import { Instant, PageQuery, pageLimit, responses } from '../schemas.ts';
 
 const Count = (description: string) => Type.Integer({ description });
 
@@ -54,8 +55,16 @@ const InstanceCounts = Type.Object({
   state: Type.Enum(['active', 'silent'], { type: 'string' }),
   units: Count('Units as this instance sees them: a user who is also elsewhere counts here too.'),
   users: Count('Distinct users.'),
-  connections: Count('Logins that are somebody’s.'),
-  logins: Count('All logins, also those that cost nothing.'),
+  connections: Count('Logins that are somebody’s, and connections that it reported.'),
+  logins: Count('All logins at the server, also those that cost nothing.'),
+  heardAt: Type.Optional(Instant('Of an instance that reports: its last sign of life, where it is known.')),
+  reportedAt: Type.Optional(Instant('When it last reported changes.')),
+  stale: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether it was not heard for longer than two intervals since, so that the counts may be old.',
+    }),
+  ),
 });
 
 const User = Type.Object({
@@ -89,8 +98,16 @@ function showCounts({ pool: _pool, key, instance, ...counts }: PoolCounts): Stat
   return { ...(key === null ? {} : { key }), ...(instance === null ? {} : { instance }), ...counts };
 }
 
-function showInstanceUsage({ key, ...counts }: InstanceUsage): Static<typeof InstanceCounts> {
-  return { ...(key === null ? {} : { key }), ...counts };
+function showInstanceUsage({ key, sign, ...counts }: InstanceUsage): Static<typeof InstanceCounts> {
+  return { ...(key === null ? {} : { key }), ...counts, ...(sign === null ? {} : showSign(sign)) };
+}
+
+function showSign({ heardAtMs, reportedAtMs, isStale }: Sign) {
+  return {
+    ...(heardAtMs === null ? {} : { heardAt: instantOf(heardAtMs) }),
+    ...(reportedAtMs === null ? {} : { reportedAt: instantOf(reportedAtMs) }),
+    stale: isStale,
+  };
 }
 
 function showUser({ key, places, isTransitioned, ...user }: UserUsage): Static<typeof User> {
