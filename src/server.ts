@@ -27,6 +27,7 @@ import { Keys } from './service/keys.ts';
 import { Lane } from './service/lane.ts';
 import { LaneStorage } from './service/lanestorage.ts';
 import { Leadership } from './service/leadership.ts';
+import { Leases } from './service/leases.ts';
 import { LicenseServers } from './service/licenseservers.ts';
 import { Logins } from './service/logins.ts';
 import { Partitions } from './service/partitions.ts';
@@ -209,6 +210,7 @@ function openApp(
       updateIntervalSeconds: config.updateIntervalSeconds,
       excesses: new Excesses({ ...shared, ...config, signs, arrivals: new Arrivals(lane) }),
       usage: new Usage({ ...shared, signs }),
+      leases: new Leases(shared),
       summary: new Summary(shared),
       journal: new Journal(shared),
       licenseServers: new LicenseServers({ ...shared, leaseMs: config.licenseServerLeaseMs, logger }),

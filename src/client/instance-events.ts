@@ -70,8 +70,8 @@ export class InstanceEmitter extends EventEmitter<InstanceEvents> {
   }
 
   /**
-   * Tells listeners of something that happened in the background. What a listener throws is no matter of the
-   * monitor: it becomes an uncaught exception, as it would in any timer.
+   * Tells listeners of something that happened. What a listener throws is no matter of the monitor, nor of whoever
+   * logs somebody in: it becomes an uncaught exception, as it would in any timer.
    */
   protected tell<Name extends keyof InstanceEvents>(name: Name, ...told: InstanceEvents[Name]): void {
     if (this.#early !== null) {

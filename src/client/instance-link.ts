@@ -154,7 +154,10 @@ export class InstanceLink {
   }
 
   #delayMs(): number {
-    const intervalMs = (this.#terms?.nextUpdateAfterSeconds ?? 1) * 1000;
+    const { nextUpdateAfterSeconds = 1, settings } = this.#terms ?? {};
+    // A report is the sign of life too: two may be lost before the instance is taken for silent.
+    const graceSeconds = settings?.graceSeconds || Number.POSITIVE_INFINITY;
+    const intervalMs = Math.min(nextUpdateAfterSeconds, Math.max(1, graceSeconds / 3)) * 1000;
     const { rights } = this.#options.table;
     if (rights === null) return intervalMs;
     return Math.min(intervalMs, Math.max(LEASE_PAUSE_MS, rights.nextStatementMs));

@@ -32,6 +32,9 @@ export interface InstanceState {
   readonly heardAtMs: number;
 }
 
+/** What a file system says that knows no links. */
+const LINKLESS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
 /** Files that this process has open: a lock with its own process ID in it may be left from a former container. */
 const heldHere = new Set<string>();
 
@@ -127,8 +130,11 @@ export class StateFile {
     const temporary = temporaryName(this.#lockPath);
     await writeNew(temporary, own);
     try {
-      // A link is made whole or not at all, and never replaces what is there.
-      await link(temporary, this.#lockPath);
+      // A link is made whole or not at all, and never replaces what is there. Some file systems have none.
+      await link(temporary, this.#lockPath).catch((error: NodeJS.ErrnoException) => {
+        if (!LINKLESS.has(error.code ?? '')) throw error;
+        return writeNew(this.#lockPath, own);
+      });
       this.#touchedAtMs = wallMs;
       return true;
     } catch (error) {

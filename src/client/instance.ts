@@ -283,7 +283,7 @@ export class LicenseInstance extends InstanceEmitter {
   }
 
   #refusedOrNot(verdict: Verdict, request: InstanceLoginRequest): Verdict {
-    if (verdict.is === 'refused') this.emit('refused', verdict, request);
+    if (verdict.is === 'refused') this.tell('refused', verdict, request);
     return verdict;
   }
 

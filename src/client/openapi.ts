@@ -1407,6 +1407,8 @@ export interface CountUsageAnswer {
     readonly unitsEnforced: number;
     /** Units in use: one for a user, or one for each of his connections once they are too many. */
     readonly unitsInUse: number;
+    /** Those of them that instances hold as blocks, to let users in without asking; some of these may be idle. */
+    readonly unitsLeased: number;
     /** Units that could still be granted. */
     readonly unitsFree: number;
     /** Distinct users, not units: one user may cost several. */
@@ -1507,6 +1509,43 @@ export interface ListUsageByUserAnswer {
       /** Whether his unit is already counted on another row (`shr`). */
       readonly shared: boolean;
     })[];
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ListLeasesQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Only of this key. */
+  readonly key?: string | undefined;
+}
+
+export interface ListLeasesAnswer {
+  readonly items: readonly ({
+    /** The ID of the lease. */
+    readonly id: string;
+    /** The key whose units they are. */
+    readonly key: string;
+    readonly instance: string;
+    /** The life of the instance that they are leased to. */
+    readonly incarnation: number;
+    /** Whether the instance has another incarnation by now; this one ends when its term does. */
+    readonly former: boolean;
+    /** The units of the block, which are in use as far as anybody else is concerned. */
+    readonly units: number;
+    /** Users whom the instance has an entry of. */
+    readonly users: number;
+    /** Connections that it may have of them together; they count under their users. */
+    readonly connections: number;
+    /** Until when the instance may believe in it, unless it is renewed. */
+    readonly endsAt: string;
   })[];
   /** Send it as `cursor` for the next page; absent on the last one. */
   readonly nextCursor?: string;
@@ -2477,6 +2516,14 @@ export interface Operations {
    */
   readonly listUsageByUser: { readonly input: [query?: ListUsageByUserQuery]; readonly answer: ListUsageByUserAnswer };
   /**
+   * What is leased to which instance
+   *
+   * For keys whose enforcement is `leased`; by instance and incarnation.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly listLeases: { readonly input: [query?: ListLeasesQuery]; readonly answer: ListLeasesAnswer };
+  /**
    * The over-limit ledger
    *
    * When combined use of a key was over its limit, because its instances decide for themselves: from when to when, by how much, who came in meanwhile, and how it ended. The latest first. `Accept: text/plain` gives the page as a report.
@@ -2631,6 +2678,7 @@ export const OPERATIONS = {
   countUsage: { method: 'GET', path: '/v1/usage/counts', query: true, answer: 'json' },
   countUsageByInstance: { method: 'GET', path: '/v1/usage/instances', query: true, answer: 'json' },
   listUsageByUser: { method: 'GET', path: '/v1/usage/users', query: true, answer: 'json' },
+  listLeases: { method: 'GET', path: '/v1/leases', query: true, answer: 'json' },
   listExcesses: { method: 'GET', path: '/v1/excesses', query: true, answer: 'json' },
   readExcessOutlook: { method: 'GET', path: '/v1/keys/{id}/excess', answer: 'json' },
   summariseUsage: { method: 'GET', path: '/v1/usage/summary', query: true, answer: 'json' },

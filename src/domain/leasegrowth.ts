@@ -16,6 +16,8 @@ export interface Room {
   /** The units that the instance may consume (`SetUserLimit`, notes 2.2); infinity without a limit. */
   readonly limitHere: number;
   readonly connectionsPerUnitMax: number;
+  /** How often an instance states its rights at least, in milliseconds. */
+  readonly statementIntervalMs: number;
   /** Now, ms since 1970. */
   readonly atMs: number;
 }
@@ -27,10 +29,14 @@ export type Shortfall = Omit<RefusedUser, 'id' | 'decision'>;
 export type Growth = 'done' | 'pending' | Shortfall;
 
 /**
- * How long a transition waits until the other instances have said how many connections they have of the user, in
- * milliseconds: what they are merely allowed should not make him cost more. Then the books alone decide.
+ * A transition waits until the other instances have said how many connections they have of the user: what they
+ * are merely allowed should not make him cost more. After they must have stated their rights once and so much
+ * time, the books alone decide.
  */
-export const CONTEST_PATIENCE_MS = 5_000;
+export const CONTEST_SLACK_MS = 3_000;
+
+/** So long the others go on keeping no more than they have, although whoever needed more has given up, in ms. */
+export const CONTEST_KEPT_MS = 30_000;
 
 /** Raises what a lease allows of a user to what is needed, and beyond as far as that is cheap. */
 export function growUser(change: LeaseChange, user: StatedUser, room: Room): Growth {
@@ -40,14 +46,16 @@ export function growUser(change: LeaseChange, user: StatedUser, room: Room): Gro
   const mustWait = needed > before && isContested(change, user, room);
   let allowance = before;
   if (needed > before) allowance = mostThatFits(change, user, room, mustWait);
-  if (allowance >= needed && wanted > allowance) allowance = withSpare(change, id, allowance, wanted, room);
-  const isShort = mustWait && allowance < needed;
-  const isExact = user.allowance <= needed && isShortElsewhere(lease, id);
+  const isWatched = isShortElsewhere(lease, id, room.atMs);
+  if (allowance >= needed && wanted > allowance && !isWatched)
+    allowance = withSpare(change, id, allowance, wanted, room.connectionsPerUnitMax);
+  const isShort = allowance < needed ? mustWait : isStillShort(lease, id, allowance > before, room);
+  const isExact = user.allowance <= needed && isWatched;
   const ground = allowance < needed && !isShort ? shortfall(change, id, allowance, room) : null;
   if (allowance !== before || isShort !== lease.short.has(id) || isExact) {
     change.allow(id, allowance, (isShort ? FLAGS.short : 0) | (isExact ? FLAGS.exact : 0));
   }
-  return ground ?? (isShort ? 'pending' : 'done');
+  return ground ?? (allowance < needed ? 'pending' : 'done');
 }
 
 /** Whether so many connections make every one of a user's cost a unit, which they did not before. */
@@ -57,11 +65,11 @@ function becomesDear(change: LeaseChange, userId: string, allowance: number): bo
 }
 
 /** Whether what a user needs makes him transition by what other instances are allowed, and maybe do not have. */
-function isContested(change: LeaseChange, { id, needed }: StatedUser, { atMs }: Room): boolean {
+function isContested(change: LeaseChange, { id, needed }: StatedUser, room: Room): boolean {
   const { lease } = change;
   if (!becomesDear(change, id, needed)) return false;
-  const sinceMs = lease.short.get(id) ?? atMs;
-  if (atMs - sinceMs >= CONTEST_PATIENCE_MS) return false;
+  const sinceMs = lease.short.get(id) ?? room.atMs;
+  if (room.atMs - sinceMs >= room.statementIntervalMs + CONTEST_SLACK_MS) return false;
   for (const other of lease.pool.leases) {
     if (other === lease || (other.allowances.get(id) ?? 0) === 0) continue;
     if ((other.exact.get(id) ?? Number.NEGATIVE_INFINITY) < sinceMs) return true;
@@ -69,12 +77,34 @@ function isContested(change: LeaseChange, { id, needed }: StatedUser, { atMs }: 
   return false;
 }
 
-/** Whether another instance needs more connections of a user than it is allowed. */
-export function isShortElsewhere(lease: Lease, userId: string): boolean {
+/** Whoever gave up may ask again, and then need not wait once more. */
+function isStillShort(lease: Lease, userId: string, hasGrown: boolean, { atMs }: Room): boolean {
+  const sinceMs = lease.short.get(userId);
+  return sinceMs !== undefined && !hasGrown && atMs - sinceMs < CONTEST_KEPT_MS;
+}
+
+/** Whether another instance has needed more connections of a user than it is allowed, not long ago. */
+function isShortElsewhere(lease: Lease, userId: string, atMs: number): boolean {
+  return shortSince(lease, userId, atMs) !== null;
+}
+
+/**
+ * Whether another instance waits for what this one says of a user.
+ * @param atMs - now, ms since 1970.
+ */
+export function isAwaited(lease: Lease, userId: string, atMs: number): boolean {
+  const sinceMs = shortSince(lease, userId, atMs);
+  return sinceMs !== null && (lease.exact.get(userId) ?? Number.NEGATIVE_INFINITY) < sinceMs;
+}
+
+/** @returns since when the last of the other instances has been short, ms since 1970; null when none is. */
+function shortSince(lease: Lease, userId: string, atMs: number): number | null {
+  let lastMs: number | null = null;
   for (const other of lease.pool.leases) {
-    if (other !== lease && other.short.has(userId)) return true;
+    const sinceMs = other === lease ? undefined : other.short.get(userId);
+    if (sinceMs !== undefined && atMs - sinceMs < CONTEST_KEPT_MS) lastMs = Math.max(lastMs ?? 0, sinceMs);
   }
-  return false;
+  return lastMs;
 }
 
 /** @returns the largest allowance up to what is needed that there are units for. */
@@ -96,24 +126,19 @@ function fits(change: LeaseChange, userId: string, allowance: number, room: Room
   return added.pool <= 0 || change.used + added.pool <= room.limit;
 }
 
-/** Half of what is left to a user is spared for the other instances; units for it are taken while there are many. */
+/** Half of what is left to a user is spared for the other instances; where it costs units, nothing is spared. */
 function withSpare(
   change: LeaseChange,
   userId: string,
   allowance: number,
   wanted: number,
-  room: Room,
+  max: number,
 ): number {
-  const { connections, transitioned } = change.countWith(userId, allowance);
-  if (transitioned || connections === 0) return allowance;
-  let spare = Math.min(wanted - allowance, Math.floor((room.connectionsPerUnitMax - connections) / 2));
-  if (spare <= 0) return allowance;
-  const cost = change.addedBy(userId, allowance).pool;
-  if (change.addedBy(userId, allowance + spare).pool > cost) {
-    const free = room.limit - change.used - cost;
-    spare = Math.max(0, Math.min(spare, Math.floor(free / (change.lease.pool.leases.size + 1))));
-  }
-  return fits(change, userId, allowance + spare, room) ? allowance + spare : allowance;
+  const { connections } = change.countWith(userId, allowance);
+  const spare = Math.min(wanted - allowance, Math.floor((max - connections) / 2));
+  if (spare <= 0 || connections === 0) return allowance;
+  const [now, then] = [change.addedBy(userId, allowance), change.addedBy(userId, allowance + spare)];
+  return then.pool > now.pool || then.here > now.here ? allowance : allowance + spare;
 }
 
 /** Why a user gets no connection more than these. */

@@ -73,8 +73,12 @@ export class LeaseRights {
   readonly #entries = new Map<string, number>();
   /** Users with an entry whose connections changed since the last answer. */
   readonly #changed = new Set<string>();
+  /** Those of them who lost one: what they do not need goes back, for it may cost units. */
+  readonly #lessened = new Set<string>();
   /** Users without an entry who have several connections, each of which costs a unit until they have one. */
   readonly #several = new Set<string>();
+  /** What the last statement wanted, by user. */
+  readonly #wanted = new Map<string, number>();
   readonly #held = new Set<string>();
   readonly #waiting = new Map<string, Waiting>();
   /** Users whose logins wait, and whom the last statement had no room for. */
@@ -186,6 +190,7 @@ export class LeaseRights {
   disconnect(userId: string, connections: number): void {
     if (this.#entries.has(userId)) {
       this.#changed.add(userId);
+      this.#lessened.add(userId);
       return;
     }
     this.#used -= 1;
@@ -260,6 +265,7 @@ export class LeaseRights {
   }
 
   #stateUsers(): StatedUser[] {
+    this.#wanted.clear();
     const users: StatedUser[] = [];
     const whole = this.#isWhole || this.#isFresh;
     const named = new Set<string>();
@@ -269,14 +275,19 @@ export class LeaseRights {
         return;
       named.add(userId);
       const user = this.#state(userId, whole);
-      if (user) users.push(user);
+      if (!user) return;
+      users.push(user);
+      this.#wanted.set(userId, user.wanted);
     };
     for (const userId of this.#waiting.keys()) state(userId);
     this.#unstated = [...this.#waiting.keys()].filter((userId) => !named.has(userId));
     for (const userId of this.#held) state(userId);
     for (const userId of whole ? [...this.#entries.keys()] : this.#changed) state(userId);
     for (const userId of [...this.#several]) state(userId);
-    for (const userId of named) this.#changed.delete(userId);
+    for (const userId of named) {
+      this.#changed.delete(userId);
+      this.#lessened.delete(userId);
+    }
     return users;
   }
 
@@ -292,7 +303,8 @@ export class LeaseRights {
     const needed = connections + (waiting?.count ?? 0);
     const isHeld = this.#held.has(userId);
     const before = this.#entries.get(userId);
-    const allowance = before === undefined ? connections : this.#kept(before, connections, isHeld);
+    const isExact = isHeld || before === undefined || this.#lessened.has(userId);
+    const allowance = isExact ? connections : before;
     if (before === undefined) {
       this.#used -= connections;
       this.#units -= connections;
@@ -303,13 +315,6 @@ export class LeaseRights {
     const wanted = isHeld || hasSpare ? Math.max(needed, allowance) : this.#withSpare(needed);
     if (!whole && !isHeld && before === allowance && wanted <= allowance) return null;
     return { id: userId, allowance, needed, wanted, ...(waiting ? { login: waiting.login } : {}) };
-  }
-
-  /** What of an allowance is kept for a user with so many connections. */
-  #kept(allowance: number, connections: number, isHeld: boolean): number {
-    if (isHeld || connections === 0) return connections;
-    const most = this.#withSpare(connections);
-    return allowance > most + SPARE_CONNECTIONS ? most : allowance;
   }
 
   /** The allowance that spares a user with so many connections from asking for the next few. */
@@ -342,6 +347,9 @@ export class LeaseRights {
     if (answer.whole) this.#entries.clear();
     for (const { id, allowance } of answer.allowances) this.#entries.set(id, allowance);
     for (const id of answer.dropped ?? []) this.#entries.delete(id);
+    // Whoever did not get what would spare him from asking is stated again, without haste.
+    for (const [id, wanted] of this.#wanted)
+      if ((this.#entries.get(id) ?? wanted) < wanted) this.#changed.add(id);
     this.#held.clear();
     for (const id of answer.held ?? []) this.#held.add(id);
     // Whoever could not be stated for want of entries waits like those whom the server leaves undecided.
@@ -360,7 +368,9 @@ export class LeaseRights {
     this.#used = 0;
     this.#entries.clear();
     this.#changed.clear();
+    this.#lessened.clear();
     this.#several.clear();
+    this.#wanted.clear();
     this.#held.clear();
     this.#undecided.clear();
     this.#refused.clear();

@@ -11,7 +11,7 @@ import type { Lease, Place, Pool } from './holdings.ts';
 import { isJoined } from './leasebooks.ts';
 import { LeaseChange } from './leasechange.ts';
 import { endLease, joinHeld } from './leaseends.ts';
-import { growBlock, growUser, type Room } from './leasegrowth.ts';
+import { growBlock, growUser, isAwaited, type Room } from './leasegrowth.ts';
 import {
   CLOSING_CODES,
   HELD_USERS_MAX,
@@ -25,11 +25,18 @@ import { incarnationOld, refuseIncarnation } from './registration.ts';
 import { type Terms, termsOf } from './terms.ts';
 
 /** An instance states its rights so many times within a term, so that the loss of a few answers does no harm. */
-const STATEMENTS_PER_TERM = 6;
+const STATEMENTS_PER_TERM = 12;
 /** The same while units are scarce, so that idle ones come back soon. */
 const STATEMENTS_PER_TERM_SCARCE = 30;
 /** A lease is not renewed before less than this part of its term is left; until then the answer costs no row. */
 const RENEWED_BELOW = 2 / 3;
+
+/** Nobody is asked to state his rights more often than this, in milliseconds. */
+const INTERVAL_MIN_MS = 1_000;
+
+function intervalMs(termMs: number, statements: number): number {
+  return Math.max(INTERVAL_MIN_MS, termMs / statements);
+}
 
 /** Everything that a statement is decided on. */
 interface Asker {
@@ -91,7 +98,7 @@ function nothing(asker: Asker): LeaseAnswer {
     revision: 0,
     units: 0,
     termMs: 0,
-    nextStatementAfterSeconds: asker.termMs / 1000 / STATEMENTS_PER_TERM,
+    nextStatementAfterSeconds: intervalMs(asker.termMs, STATEMENTS_PER_TERM) / 1000,
     allowances: [],
     scarce: false,
     ...(closed ? { closed } : {}),
@@ -117,7 +124,7 @@ function standing(asker: Asker, lease: Lease, isSatisfied: boolean): Omit<LeaseA
   const { pool } = lease;
   const scarce = !isSatisfied || terms.limit - pool.units < pool.leases.size;
   const statements = scarce ? STATEMENTS_PER_TERM_SCARCE : STATEMENTS_PER_TERM;
-  const held = heldBy(lease);
+  const held = heldBy(lease, draft.atMs);
   const closed = closedBy(asker, lease);
   return {
     sequence: operation.statement.sequence,
@@ -125,7 +132,7 @@ function standing(asker: Asker, lease: Lease, isSatisfied: boolean): Omit<LeaseA
     revision: lease.revision,
     units: lease.units,
     termMs: Math.max(0, lease.endsAtMs - draft.atMs),
-    nextStatementAfterSeconds: Math.max(1, termMs / 1000 / statements),
+    nextStatementAfterSeconds: intervalMs(termMs, statements) / 1000,
     ...(held.length === 0 ? {} : { held }),
     scarce,
     ...(closed ? { closed } : {}),
@@ -133,7 +140,7 @@ function standing(asker: Asker, lease: Lease, isSatisfied: boolean): Omit<LeaseA
 }
 
 /** The users whom the instance must hold: to count them together, or because another needs what it may not have. */
-function heldBy(lease: Lease): string[] {
+function heldBy(lease: Lease, atMs: number): string[] {
   const { pool, allowances } = lease;
   const held: string[] = [];
   if (lease.units > 0) {
@@ -146,7 +153,7 @@ function heldBy(lease: Lease): string[] {
     if (other === lease) continue;
     for (const id of other.short.keys()) {
       if (held.length === HELD_USERS_MAX) return held;
-      if ((allowances.get(id) ?? 0) > 0) held.push(id);
+      if ((allowances.get(id) ?? 0) > 0 && isAwaited(lease, id, atMs)) held.push(id);
     }
   }
   return held;
@@ -274,6 +281,7 @@ function roomOf(asker: Asker, lease: Lease): Room {
     limit: terms.limit,
     limitHere: unitLimit > 0 ? unitLimit : Number.POSITIVE_INFINITY,
     connectionsPerUnitMax: connectionsPerUnitMaxOf(asker, lease),
+    statementIntervalMs: intervalMs(asker.termMs, STATEMENTS_PER_TERM),
     atMs: draft.atMs,
   };
 }

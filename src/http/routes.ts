@@ -8,6 +8,7 @@ import type { Heartbeats } from '../service/heartbeats.ts';
 import type { Instances } from '../service/instances.ts';
 import type { Journal } from '../service/journal.ts';
 import type { Keys } from '../service/keys.ts';
+import type { Leases } from '../service/leases.ts';
 import type { LicenseServers } from '../service/licenseservers.ts';
 import type { Logins } from '../service/logins.ts';
 import type { Releases } from '../service/releases.ts';
@@ -24,6 +25,7 @@ import { heartbeatRoutes } from './routes/heartbeats.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { journalRoutes } from './routes/journal.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { leaseRoutes } from './routes/leases.ts';
 import { licenseServerRoutes } from './routes/license-servers.ts';
 import { loginRoutes } from './routes/logins.ts';
 import { metricsRoutes } from './routes/metrics.ts';
@@ -46,6 +48,7 @@ export interface Services {
   readonly keys: Keys;
   readonly excesses: Excesses;
   readonly usage: Usage;
+  readonly leases: Leases;
   readonly summary: Summary;
   readonly journal: Journal;
   readonly licenseServers: LicenseServers;
@@ -71,6 +74,7 @@ export function listRoutes(services: Services): RoutePlugin[] {
     updateRoutes(services),
     keyRoutes(services),
     usageRoutes(services),
+    leaseRoutes(services),
     excessRoutes(services),
     summaryRoutes(services),
     journalRoutes(services),

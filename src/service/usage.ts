@@ -30,6 +30,8 @@ export interface PoolCounts {
   readonly unitsAuthorised: number;
   readonly unitsEnforced: number;
   readonly unitsInUse: number;
+  /** Those of them that are leased to instances, as blocks to grant from. */
+  readonly unitsLeased: number;
   /** Units that could still be granted; never below 0. */
   readonly unitsFree: number;
   /** Distinct users, each of whom may cost several units (trap 13). */
@@ -273,6 +275,12 @@ export function mayCount(principal: Principal, table: Table, id: string): boolea
   return permits(principal, 'usage.read', { keyId: id, instance: registered });
 }
 
+function unitsLeased(pool: Pool | undefined): number {
+  let units = 0;
+  for (const lease of pool?.leases ?? []) units += lease.units;
+  return units;
+}
+
 function countsOf(table: Table, id: string, logins: LoginsByPhase): PoolCounts {
   const pool = table.pools.get(id);
   const instance = instanceOfPool(id);
@@ -285,6 +293,7 @@ function countsOf(table: Table, id: string, logins: LoginsByPhase): PoolCounts {
     unitsAuthorised,
     unitsEnforced,
     unitsInUse,
+    unitsLeased: unitsLeased(pool),
     unitsFree: Math.max(0, unitsEnforced - unitsInUse),
     users: pool?.users.size ?? 0,
     connections: pool?.connections ?? 0,

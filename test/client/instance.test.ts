@@ -171,6 +171,14 @@ describe('an instance under a local key (F-50)', () => {
     await until(async () => (await unitsOf(key)) === 12_000, 2 * WAIT_MS, 'all of them are reported');
   });
 
+  test('gives signs of life often enough for a short grace', async () => {
+    const key = await installKey(5);
+    const { instance, clock } = await open('local-grace', key, { settings: { graceSeconds: 12 } });
+    loggedIn(instance.tryLogin({ user: 'alice' }));
+    clock.advance(4_000);
+    await until(async () => (await unitsOf(key)) === 1, WAIT_MS, 'alice is reported within a third of it');
+  });
+
   test('is closed in good order: what it held is given back at once, and nobody comes in any more', async () => {
     const key = await installKey(5);
     const { instance, clock } = await open('local-closed', key);

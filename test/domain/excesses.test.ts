@@ -45,7 +45,7 @@ function sixOver() {
   return { lictor, a, b };
 }
 
-describe('the over-limit ledger', () => {
+describe('L-6: the over-limit ledger', () => {
   test('use at the limit is not over it (F-52)', () => {
     const lictor = localWorld();
     expect(send(lictor, new Reporter('a').letIn('a', 10))).toMatchObject({

@@ -45,7 +45,7 @@ const silence = (lictor: World, name: string, incarnation = 1) =>
     actor: 'lictor',
   });
 
-describe('the numbers of updates (F-51)', () => {
+describe('L-1: the numbers of updates (F-51)', () => {
   test('changes are taken as they are, and only those that are said', () => {
     const lictor = localWorld();
     const a = new Reporter('a');
@@ -115,7 +115,7 @@ describe('the numbers of updates (F-51)', () => {
   });
 });
 
-describe('a full report in parts', () => {
+describe('L-2: a full report in parts', () => {
   const parts = (reporter: Reporter) => {
     for (let index = 1; index <= 5; index += 1) reporter.set(`u${index}`, index);
     return reporter.full(2) as [Report, Report, Report];
@@ -158,7 +158,7 @@ describe('a full report in parts', () => {
   });
 });
 
-describe('the combined table', () => {
+describe('L-4: the combined table', () => {
   test('the same user on three instances costs one unit, with 30 connections in all he costs 30 (F-31, F-32)', () => {
     const lictor = localWorld({ units: 100 }, THREE);
     const all = ['a', 'b', 'c'].map((name) => new Reporter(name));
@@ -239,7 +239,7 @@ describe('the combined table', () => {
   });
 });
 
-describe('the end of what was reported', () => {
+describe('L-5: the end of what was reported', () => {
   test('a new incarnation replaces the rows of the old one in the same step (R-10)', () => {
     const lictor = localWorld();
     const [a, b] = [new Reporter('a'), new Reporter('b')];
@@ -325,7 +325,7 @@ describe('the end of what was reported', () => {
     expect([lictor.units(), lictor.units('key-2')]).toEqual([0, 4]);
   });
 
-  test('a key whose rows count elsewhere cannot change its enforcement; the instances are named', () => {
+  test('L-9: a key whose rows count elsewhere cannot change its enforcement; the instances are named', () => {
     const lictor = localWorld();
     const a = new Reporter('a');
     send(lictor, a.letIn('u', 1));

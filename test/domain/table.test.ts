@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Excess } from '../../src/domain/excesses.ts';
 import { Login, Touched } from '../../src/domain/holdings.ts';
+import type { ReportState } from '../../src/domain/reports.ts';
 import {
   ORDINARY,
   RELEASED_KEPT_MAX,
@@ -32,6 +34,37 @@ function add(
   login.endsAtMs = endsAtMs;
   table.addLogin(login, user, ORDINARY);
   return login;
+}
+
+function makeReport(): ReportState {
+  const digest = { rows: 1, connections: 2, checksum: 3 };
+  return {
+    ...digest,
+    incarnation: 1,
+    pool: 'key-1',
+    counted: true,
+    sequence: 1,
+    fullFrom: 0,
+    lost: null,
+    atMs: 0,
+  };
+}
+
+function makeExcess(): Excess {
+  const [fromMs, atMs] = [START_MS, START_MS];
+  const who = { users: [], usersCount: 0, instances: [] };
+  const over = { units: 6, unitsMax: 6, unitMs: 0 };
+  const times = { fromMs, atMs, toMs: null };
+  return {
+    id: '0:1:0',
+    pool: 'key-1',
+    limit: 10,
+    cause: 'reported',
+    endedBy: null,
+    ...times,
+    ...over,
+    ...who,
+  };
 }
 
 /** A table on which two users have three logins on two instances, and one ID is remembered. */
@@ -80,6 +113,19 @@ describe('taking changes back', () => {
     },
     'an ID that was remembered and others forgotten': (table, login) =>
       table.removeLogin(login, START_MS + RELEASED_KEPT_MS, 'logout'),
+    'what an instance reported, and how far its reports have come': (table) => {
+      const place = table.place('b');
+      const row = { connections: 2, webSessions: 1, transitioned: false, sequence: 1 };
+      table.shift(table.pool('key-1'), 'alice', place, 2, TRANSITIONED);
+      table.setReported(place, 'alice', row);
+      table.setReported(place, 'alice', null);
+      table.setReported(place, 'erin', row);
+      table.setReport(place, makeReport());
+    },
+    'an episode over the limit': (table) => {
+      table.setExcess(table.pool('key-1'), makeExcess());
+      table.setExcess(table.pool('key-1'), { ...makeExcess(), units: 7 });
+    },
     'a key and an instance that came, changed or went': (table) => {
       const key = { ...makeKey(), installedAtMs: 0, installedBy: 'x', revision: '0:1:0' };
       table.setKey('key-1', key);
@@ -97,6 +143,7 @@ describe('taking changes back', () => {
     expect(snapshotOf(table)).not.toEqual(before);
     table.rollback();
     expect(snapshotOf(table)).toEqual(before);
+    expect(table.over.size).toBe(0);
     expect(table.due.take(START_MS)?.id).toBe('three');
   });
 

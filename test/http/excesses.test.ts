@@ -119,7 +119,7 @@ describe('GET /v1/excesses', () => {
 });
 
 describe('GET /v1/keys/{id}/excess', () => {
-  test('200: what is possible by the limits of the instances, and what is to be expected by the rate', async () => {
+  test('L-8: what is possible by the limits of the instances, and what is to be expected by the rate', async () => {
     const key = await makeKey(10);
     const [a] = [await reporterOf(key), await reporterOf(key, { settings: { unitLimit: 4 } })];
     await send(a.letIn('a', 3));

@@ -44,7 +44,7 @@ async function send(reporter: Reporter, extra: object = {}) {
 }
 
 describe('POST /v1/instances/{name}/updates', () => {
-  test('200: two instances let in 8 each on 10 units: both get NAK until use is below the limit (F-52…F-54)', async () => {
+  test('L-3: two instances let in 8 each on 10 units: both get NAK until use is below the limit (F-52…F-54)', async () => {
     const key = await localKey();
     const [a, b] = [await reporterOf(key), await reporterOf(key)];
     expect(await send(a.letIn('a', 8))).toMatchObject({

@@ -8,6 +8,7 @@ import { knownSign, Signs } from '../../src/service/signs.ts';
 import { Updates } from '../../src/service/updates.ts';
 import {
   closeShards,
+  intercepted,
   NEVER_MS,
   openShard,
   runOnce,
@@ -85,6 +86,25 @@ describe('the fold of what instances report', () => {
   const incarnationOf = (replica: TestReplica, name: string) =>
     replica.lane.read((table) => table.instances.get(name)!.incarnation);
 
+  test('L-5: after ten minutes without a server one exchange makes the combined table right (F-13)', async () => {
+    const shard = await openShard();
+    const first = await shard.openWithKey(LOCAL);
+    const [a, b] = [new Reporter('a').letIn('a', 3), new Reporter('b').letIn('b', 2)];
+    for (const reporter of [a, b]) await send(first, reporter);
+    await first.close();
+    // Users come and go meanwhile, and an update that nobody answers is made.
+    a.set('a1', 0).set('a9', 2).update();
+    b.letIn('c', 3).update();
+    b.set('b1', 0).set('a9', 2, { transitioned: false });
+    const later = await shard.open();
+    later.clock.aheadMs += 600_000;
+    expect(await send(later, a)).toMatchObject({ resend: false, inUse: 5 });
+    // Four connections of one user on two instances are more than a unit bears.
+    expect(await send(later, b)).toMatchObject({ resend: false, inUse: 2 + 4 + 1 + 3 });
+    const held = await later.lane.read((table) => [...table.places.get('b')!.reported.keys()].sort());
+    expect(held).toEqual([...b.rows.keys()].sort());
+  });
+
   test('R-12: rows, their state and an open episode stand after every replica and the store of signs are gone', async () => {
     const shard = await openShard();
     const first = await shard.openWithKey(LOCAL);
@@ -108,7 +128,7 @@ describe('the fold of what instances report', () => {
   });
 });
 
-describe('an update that states nothing new (R-11)', () => {
+describe('L-7: an update that states nothing new (R-11)', () => {
   /** Two replicas that share a store but hear nothing of each other's heads. */
   async function open() {
     const shard = await openShard();
@@ -140,8 +160,7 @@ describe('an update that states nothing new (R-11)', () => {
 
   test('goes to the lane where this replica has not heard the last one yet', async () => {
     const { shard, first, reporter } = await open();
-    const intercept = (own: Coordinator): Coordinator =>
-      Object.assign(Object.create(own), { onHead: () => {} });
+    const intercept = (own: Coordinator) => intercepted(own, { onHead: () => {} });
     const second = await shard.open({ lane: { headPollMs: NEVER_MS }, intercept });
     await send(first, reporter);
     expect(second.lane.table.places.get('a')?.report ?? null).toBeNull();

@@ -18,6 +18,8 @@ function recorder() {
     pool: ({ pool, units }) => told.push(['pool', pool, units]),
     report: ({ instance }) => told.push(['report', instance]),
     reported: (instance, userId) => told.push(['reported', instance, userId]),
+    lease: ({ id }) => told.push(['lease', id]),
+    allowance: ({ lease, userId }) => told.push(['allowance', lease, userId]),
   };
   return { told, reader };
 }

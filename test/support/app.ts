@@ -17,6 +17,7 @@ import { Journal } from '../../src/service/journal.ts';
 import { Keys } from '../../src/service/keys.ts';
 import { Lane } from '../../src/service/lane.ts';
 import { LaneStorage } from '../../src/service/lanestorage.ts';
+import { Leases } from '../../src/service/leases.ts';
 import { LicenseServers } from '../../src/service/licenseservers.ts';
 import { Logins } from '../../src/service/logins.ts';
 import { Releases } from '../../src/service/releases.ts';
@@ -145,6 +146,7 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
         updateIntervalSeconds: 15,
       }),
       usage: new Usage({ ...shared, signs }),
+      leases: new Leases(shared),
       summary: new Summary(shared),
       journal: new Journal({
         ...shared,

@@ -405,6 +405,7 @@ export function away(coordinator: Coordinator): Coordinator {
     beat: nothing,
     watch: nothing,
     forget: nothing,
+    readDeadlines: nothing,
     mark: nothing,
     readEpoch: nothing,
     writeEpoch: nothing,

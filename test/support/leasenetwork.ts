@@ -120,9 +120,14 @@ export class Node {
     else this.users.set(user, connections - 1);
   }
 
-  /** Everybody goes, and nobody waits any more. */
+  /** Everybody goes. */
   leave(): void {
     for (const user of [...this.users.keys()]) while (this.users.has(user)) this.disconnect(user);
+    this.giveUp();
+  }
+
+  /** Nobody waits any more. */
+  giveUp(): void {
     for (const user of this.waiting) this.rights.unwait(user);
     this.waiting = [];
   }

@@ -36,6 +36,9 @@ const Counts = Type.Object({
   unitsInUse: Count(
     'Units in use: one for a user, or one for each of his connections once they are too many.',
   ),
+  unitsLeased: Count(
+    'Those of them that instances hold as blocks, to let users in without asking; some of these may be idle.',
+  ),
   unitsFree: Count('Units that could still be granted.'),
   users: Count('Distinct users, not units: one user may cost several.'),
   connections: Count('Logins that are somebody’s.'),
