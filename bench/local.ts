@@ -1,86 +1,94 @@
 /**
- * Decisions of an instance that decides for itself: logins and logouts in its own table, without a word to
- * anybody, under a local and under a leased key. Everything is in this process, so that what is measured is the
- * table alone.
+ * Decisions of an instance that decides for itself, as an application meets them: logins and logouts through
+ * the SDK, without a word to anybody, under a local and under a leased key. The loop leaves no time for reports,
+ * so that what is measured is the deciding alone.
  */
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { LeaseRights } from '../src/domain/leaserights.ts';
-import { decideLocalLogin, decideLocalLogout } from '../src/domain/localdecisions.ts';
-import { type LocalLogin, LocalTable } from '../src/domain/localtable.ts';
+import { type InstanceLogin, LicenseInstance } from '../src/client/index.ts';
+import { TOKEN } from './api.ts';
 import type { Figure } from './goals.ts';
 import type { Options } from './options.ts';
+import type { Rig, Site } from './rig.ts';
 import { spreadOf } from './statistics.ts';
 
 const USERS = 10_000;
-const UNITS = 20_000;
+const UNITS = 100_000;
 const PER_SECOND_GOAL = 1_000_000;
-/** Bytes that may be more at the end than after the warm-up; a byte a decision would be hundreds of megabytes. */
-const GROWTH_GOAL_MB = 1;
+/** A byte that stays of every decision would be megabytes. */
+const GROWTH_GOAL_MIB = 1;
 /** Decisions between two looks at the clock. */
 const STRIDE = 10_000;
-const TERM_MS = 3_600_000;
+/** A step that shares no factor with the number of users, so that neighbours in memory are not in time. */
+const STEP = 4_421;
 
 /** Measures both enforcements. */
-export function measureLocal(options: Options): Figure[] {
-  return [...measureTable('local', makeTable(), options), ...measureTable('leased', leasedTable(), options)];
+export async function measureLocal(rig: Rig, options: Options): Promise<Figure[]> {
+  const site = await rig.site('local');
+  await site.start();
+  const figures: Figure[] = [];
+  for (const [order, enforcement] of (['local', 'leased'] as const).entries()) {
+    const key = await site.api.installKey(order, UNITS);
+    await site.api.enforce(key, enforcement);
+    figures.push(...(await measureInstance(site, enforcement, key, options)));
+  }
+  return figures;
 }
 
-function makeTable(): LocalTable {
-  const capacity = { unitsMax: UNITS, connectionsPerUnitMax: 25, fault: null };
-  return new LocalTable({ instance: 'bench', idPrefix: 'bench', capacity });
+async function measureInstance(
+  site: Site,
+  name: string,
+  key: string,
+  options: Options,
+): Promise<readonly Figure[]> {
+  const instance = await LicenseInstance.open({ client: { url: site.urls[0]!, token: TOKEN }, name, key });
+  try {
+    const ids = Array.from({ length: USERS }, (_, n) => `user-${n}`);
+    const logins = await letIn(instance, ids);
+    run(instance, ids, logins, options.warmUpSeconds);
+    const before = heapBytes();
+    const rates = Array.from({ length: options.rounds }, () => run(instance, ids, logins, options.seconds));
+    const grownMib = (heapBytes() - before) / 2 ** 20;
+    return [
+      {
+        name: `decisions in the SDK, ${name}, ${USERS} users`,
+        value: spreadOf(rates),
+        unit: 'per second',
+        goal: { is: 'at least', bound: PER_SECOND_GOAL },
+        faults: [],
+      },
+      {
+        name: `heap after them, ${name}`,
+        value: spreadOf([grownMib]),
+        unit: 'MiB more',
+        goal: { is: 'at most', bound: GROWTH_GOAL_MIB },
+        faults: [],
+      },
+    ];
+  } finally {
+    await instance.close();
+  }
 }
 
-/** A table with a block that is large enough for everybody. */
-function leasedTable(): LocalTable {
-  const table = makeTable();
-  const rights = new LeaseRights({
-    connectionsOf: (userId) => table.users.get(userId)?.connections ?? 0,
-    connectionsPerUnitMax: 25,
-  });
-  const { sequence } = rights.statement(0, 0);
-  rights.adopt({
-    sequence,
-    id: '0:1:0',
-    revision: 1,
-    units: UNITS,
-    termMs: TERM_MS,
-    nextStatementAfterSeconds: TERM_MS / 1000,
-    allowances: [],
-    scarce: false,
-  });
-  table.rights = rights;
-  return table;
+/** Lets everybody in once; under a leased key the server is asked for the units. */
+async function letIn(instance: LicenseInstance, ids: readonly string[]): Promise<(InstanceLogin | null)[]> {
+  const logins: InstanceLogin[] = [];
+  for (const user of ids) {
+    const verdict = await instance.login({ user });
+    if (verdict.is !== 'granted') throw new Error(`A login was answered ${JSON.stringify(verdict)}.`);
+    logins.push(verdict);
+  }
+  return logins;
 }
 
-function measureTable(name: string, table: LocalTable, options: Options): Figure[] {
-  const ids = Array.from({ length: USERS }, (_, n) => `user-${n}`);
-  const logins: (LocalLogin | null)[] = ids.map(() => null);
-  run(table, ids, logins, options.warmUpSeconds);
-  const heapBefore = heapBytes();
-  const rates = Array.from({ length: options.rounds }, () => run(table, ids, logins, options.seconds));
-  const grownMb = (heapBytes() - heapBefore) / 2 ** 20;
-  return [
-    {
-      name: `decisions of a ${name} table, ${USERS} users`,
-      value: spreadOf(rates),
-      unit: 'per second',
-      goal: { is: 'at least', bound: PER_SECOND_GOAL },
-      faults: [],
-    },
-    {
-      name: `heap of a ${name} table after them`,
-      value: spreadOf([grownMb]),
-      unit: 'MiB more',
-      goal: { is: 'at most', bound: GROWTH_GOAL_MB },
-      faults: [],
-    },
-  ];
-}
-
-/** Lets users in and out in turn for some seconds. @returns decisions a second. */
-function run(table: LocalTable, ids: readonly string[], logins: (LocalLogin | null)[], seconds: number) {
+/** Lets users out and in by turns for some seconds. @returns decisions a second. */
+function run(
+  instance: LicenseInstance,
+  ids: readonly string[],
+  logins: (InstanceLogin | null)[],
+  seconds: number,
+): number {
   const from = performance.now();
   let decisions = 0;
   let index = 0;
@@ -89,15 +97,14 @@ function run(table: LocalTable, ids: readonly string[], logins: (LocalLogin | nu
     for (let number = 0; number < STRIDE; number += 1) {
       const login = logins[index]!;
       if (login === null) {
-        const answer = decideLocalLogin(table, { kind: 'user', user: ids[index]! }, elapsedMs);
-        if (answer.is !== 'granted') throw new Error(`A login was answered ${JSON.stringify(answer)}.`);
-        logins[index] = answer;
+        const verdict = instance.tryLogin({ user: ids[index]! });
+        if (verdict.is !== 'granted') throw new Error(`A login was answered ${JSON.stringify(verdict)}.`);
+        logins[index] = verdict;
       } else {
-        if (!decideLocalLogout(table, login, elapsedMs)) throw new Error('A logout met nobody.');
+        if (!instance.release(login)) throw new Error('A logout met nobody.');
         logins[index] = null;
       }
-      // A step that shares no factor with the number of users, so that neighbours in memory are not in time.
-      index = (index + 4_421) % USERS;
+      index = (index + STEP) % USERS;
     }
     decisions += STRIDE;
     elapsedMs = performance.now() - from;

@@ -51,7 +51,7 @@ async function runParts(rig: Rig, options: Options, findings: Findings): Promise
   if (isAsked('local')) {
     await keepGoing(rig, findings, 'local', async () => {
       say('Decisions of instances that decide for themselves:');
-      findings.figures.push(...measureLocal(options));
+      findings.figures.push(...(await measureLocal(rig, options)));
     });
   }
   if (isAsked('udp')) {

@@ -98,6 +98,8 @@ export const CALLS = {
     instances: { operation: 'countUsageByInstance' },
     /** What each user holds. */
     users: { operation: 'listUsageByUser' },
+    /** What is leased to which instance. */
+    leases: { operation: 'listLeases' },
     /** What all instances of a key use together, and one of them by itself. */
     summary: { operation: 'summariseUsage' },
     /** The same as text, as the legacy `ShowSummary` lays it out. */

@@ -73,7 +73,7 @@ export class LeaseRights {
   readonly #entries = new Map<string, number>();
   /** Users with an entry whose connections changed since the last answer. */
   readonly #changed = new Set<string>();
-  /** Those of them who lost one: what they do not need goes back, for it may cost units. */
+  /** Those of them who lost one, or need none after all: what they do not need goes back, for it may cost units. */
   readonly #lessened = new Set<string>();
   /** Users without an entry who have several connections, each of which costs a unit until they have one. */
   readonly #several = new Set<string>();
@@ -212,7 +212,9 @@ export class LeaseRights {
     waiting.count -= 1;
     if (waiting.count > 0) return;
     this.#waiting.delete(userId);
-    if (this.#entries.has(userId)) this.#changed.add(userId);
+    if (!this.#entries.has(userId)) return;
+    this.#changed.add(userId);
+    this.#lessened.add(userId);
   }
 
   /** @returns why the last answer refused one more connection of a user; undefined when it did not. */

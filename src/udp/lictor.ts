@@ -4,75 +4,67 @@
  */
 
 import type { Client } from '../client/client.ts';
+import type { Operations } from '../client/openapi.ts';
 import { ApiError } from '../client/problems.ts';
-import type { DigestedRow } from '../domain/digest.ts';
 import type { Enforcement } from './answers.ts';
 import type { KeyIdentity } from './requests.ts';
 
-/** What a registration is asked with. */
-export interface Registration {
-  readonly key?: string;
-  readonly registrationId: string;
-  readonly product?: string;
-  readonly version?: string;
-  readonly licenseServers?: readonly string[];
-}
+type RegisterAnswer = Operations['registerInstance']['answer'];
 
-/** What a registration is answered with, as far as an instance needs it. */
-export interface Registered {
-  readonly key?: string;
-  readonly incarnation: number;
-  readonly licence: { readonly status: string; readonly code?: string; readonly reason: string };
-  readonly settings: InstanceSettings;
-  readonly enforcement: Enforcement;
-  readonly limit: number;
-  readonly connectionsPerUnitMax: number;
-  readonly nextUpdateAfterSeconds: number;
-  readonly notices?: readonly string[];
-}
+/** What a registration is asked with. */
+export type Registration = Pick<
+  Operations['registerInstance']['input'][1],
+  'key' | 'product' | 'version' | 'licenseServers'
+> & { readonly registrationId: string };
 
 /** The settings of an instance that it has to know. */
-export interface InstanceSettings {
-  readonly unitLimit: number;
-  readonly connectionLimit: number;
-  readonly graceSeconds: number;
-}
+export type InstanceSettings = Pick<
+  RegisterAnswer['settings'],
+  'unitLimit' | 'connectionLimit' | 'graceSeconds'
+>;
+
+/** What a registration is answered with, as far as an instance needs it. */
+export type Registered = Pick<
+  RegisterAnswer,
+  | 'key'
+  | 'incarnation'
+  | 'licence'
+  | 'enforcement'
+  | 'limit'
+  | 'connectionsPerUnitMax'
+  | 'nextUpdateAfterSeconds'
+  | 'notices'
+> & { readonly settings: InstanceSettings };
 
 /** An instance that is registered. */
-export interface KnownInstance {
-  readonly incarnation: number;
-  readonly registrationId?: string;
-  readonly key?: string;
-}
+export type KnownInstance = Pick<
+  Operations['readInstance']['answer'],
+  'incarnation' | 'registrationId' | 'key' | 'state'
+>;
 
 /** A numbered update. */
-export interface Update {
-  readonly incarnation: number;
-  readonly sequence: number;
-  readonly since: number;
-  readonly fullFrom?: number;
-  readonly more?: true;
-  readonly users: readonly DigestedRow[];
-  readonly digest?: string;
-  readonly settingsRevision?: string;
-}
+export type Update = Omit<Operations['updateInstance']['input'][1], 'lease'>;
 
 /** What an update is answered with, as far as an instance needs it. */
-export interface UpdateAnswer {
-  readonly acknowledged: boolean;
-  readonly reason?: string;
-  readonly sequence: number;
-  readonly resend?: string;
-  readonly limit: number;
-  readonly inUse: number;
-  readonly connectionsPerUnitMax: number;
-  readonly at: string;
-  readonly nextUpdateAfterSeconds: number;
-  readonly transitioned?: readonly string[];
+export type UpdateAnswer = Pick<
+  Operations['updateInstance']['answer'],
+  | 'acknowledged'
+  | 'reason'
+  | 'sequence'
+  | 'resend'
+  | 'key'
+  | 'enforcement'
+  | 'limit'
+  | 'inUse'
+  | 'connectionsPerUnitMax'
+  | 'at'
+  | 'nextUpdateAfterSeconds'
+  | 'transitioned'
+> & {
   readonly overLimit?: { readonly unitsMax: number };
   readonly settings?: InstanceSettings;
   readonly settingsRevision?: string;
-}
+};
 
 /** A key that is installed. */
 export interface KnownKey {
@@ -98,27 +90,12 @@ const PAGE_LIMIT = 200;
  * @param client - with the token of an operator, who may register and report for every instance.
  */
 export function lictorBy(client: Client): Lictor {
-  const path = (name: string, end = '') => `/v1/instances/${encodeURIComponent(name)}${end}`;
   return {
     instance: (name) => nullWhen('instance-not-found', client.instances.read(name)),
     key: (identity) => findKey(client, identity),
-    register: (name, registration) =>
-      client.request({ method: 'PUT', path: path(name), body: registration }) as Promise<Registered>,
-    update: (name, update) =>
-      client.request({
-        method: 'POST',
-        path: path(name, '/updates'),
-        body: update,
-        isRepeatable: true,
-      }) as Promise<UpdateAnswer>,
-    close: async (name, incarnation) => {
-      await client.request({
-        method: 'POST',
-        path: path(name, '/close'),
-        body: { incarnation },
-        isRepeatable: true,
-      });
-    },
+    register: (name, registration) => client.instances.register(name, registration),
+    update: (name, update) => client.instances.update(name, update),
+    close: (name, incarnation) => client.instances.close(name, { incarnation }),
   };
 }
 

@@ -5,6 +5,9 @@
  */
 
 import type { Client } from '../client/client.ts';
+import type { Operations } from '../client/openapi.ts';
+import { ApiError } from '../client/problems.ts';
+import type { CallOptions } from '../client/transport.ts';
 import type { RedirectBody } from './answers.ts';
 
 /** Whether this sidecar acts, and if not, who does. */
@@ -35,16 +38,11 @@ export interface RosterLogger {
   warn(fields: object, message: string): void;
 }
 
-interface BeatAnswer {
-  readonly active: boolean;
-  readonly activeServer?: RedirectBody;
-  readonly token?: number;
-  readonly expiresInSeconds?: number;
-  readonly beatAfterSeconds: number;
-}
+type BeatAnswer = Operations['beatLicenseServer']['answer'];
 
 /** How long to wait after a beat that failed. */
 const RETRY_MS = 1_000;
+const COMPLAINT_INTERVAL_MS = 60_000;
 /** How long what was heard of another active server is passed on. */
 const HEARSAY_MS = 30_000;
 /** How much earlier than told the sidecar stops acting, for what a clock may be wrong by. */
@@ -69,6 +67,7 @@ export class Beats implements Roster {
   /** Until when the role holds, by the wall and by the monotonic clock. */
   #untilMs: readonly [wall: number, monotonic: number] = [0, 0];
   #loop: Promise<void> = Promise.resolve();
+  #complaint: { readonly reason: string; readonly atMs: number } = { reason: '', atMs: 0 };
 
   /**
    * @param options.client - with a token that may serve the roster.
@@ -98,8 +97,7 @@ export class Beats implements Roster {
   }
 
   async list(): Promise<readonly RosterLine[]> {
-    const roster = await this.#client.request({ method: 'GET', path: '/v1/license-servers' });
-    return (roster as { readonly items: readonly RosterLine[] }).items;
+    return (await this.#client.licenseServers.list()).items;
   }
 
   /** Stops acting, and then says so, so that another can take over at once. */
@@ -126,21 +124,27 @@ export class Beats implements Roster {
     const before = [Date.now(), performance.now()] as const;
     try {
       const answer = await this.#send({}, { signal });
+      this.#complaint = { reason: '', atMs: 0 };
       if (!signal.aborted) this.#adopt(answer, before);
       return answer.beatAfterSeconds * 1000;
     } catch (error) {
-      if (!signal.aborted) this.#logger.warn({ err: error }, 'A sign of life in the roster failed.');
+      if (!signal.aborted) this.#complain(error);
       return RETRY_MS;
     }
   }
 
-  #send(members: object, { signal }: { readonly signal?: AbortSignal }): Promise<BeatAnswer> {
-    const path = `/v1/license-servers/${encodeURIComponent(this.#name)}/beat`;
+  /** The same fault is told once a minute: a name that is not in the roster would fill the log otherwise. */
+  #complain(error: unknown): void {
+    const reason = error instanceof ApiError ? error.code : 'unreachable';
+    const nowMs = performance.now();
+    if (reason === this.#complaint.reason && nowMs - this.#complaint.atMs < COMPLAINT_INTERVAL_MS) return;
+    this.#complaint = { reason, atMs: nowMs };
+    this.#logger.warn({ err: error, server: this.#name }, 'A sign of life in the roster failed.');
+  }
+
+  #send(members: { readonly resign?: true }, options: CallOptions): Promise<BeatAnswer> {
     const body = { holder: this.#holder, ...members };
-    return this.#client.request(
-      { method: 'POST', path, body, isRepeatable: true },
-      { attemptsMax: 1, ...(signal === undefined ? {} : { signal }) },
-    ) as Promise<BeatAnswer>;
+    return this.#client.licenseServers.beat(this.#name, body, { attemptsMax: 1, ...options });
   }
 
   #adopt(answer: BeatAnswer, [wall, monotonic]: readonly [number, number]): void {
