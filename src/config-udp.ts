@@ -130,6 +130,9 @@ function parseAddresses(value: string): Parsed<readonly string[]> {
     if (!ipaddr.IPv6.isValid(item) && !ipaddr.IPv4.isValidFourPartDecimal(item)) {
       return { fault: `holds "${item}", which is not an IP address` };
     }
+    if (ipaddr.IPv6.isValid(item) && ipaddr.IPv6.parse(item).isIPv4MappedAddress()) {
+      return { fault: `holds "${item}", an IPv4 address in the form of IPv6; write it as IPv4` };
+    }
   }
   return items.length === 0 ? { fault: 'must name at least one address' } : { value: items };
 }

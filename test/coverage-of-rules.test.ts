@@ -16,6 +16,7 @@ const numbered = (letter: string, from: number, to: number) =>
 const CITED = [
   ...numbered('R', 1, 16),
   ...numbered('L', 1, 9),
+  ...numbered('S', 1, 11),
   ...numbered('F', 30, 35),
   ...numbered('F', 40, 48),
 ];

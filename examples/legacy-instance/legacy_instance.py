@@ -27,7 +27,9 @@ import time
 import lictor_udp
 
 TCP_TIMEOUT = 10
-QUERY_PAUSE = 1
+STREAM_MAX = 32 * 1024 * 1024
+QUERY_PAUSES = (1, 2, 4, 8)
+COMMANDS_WITH_USER = ("login", "web", "logout", "logoutweb")
 
 
 def tell(event):
@@ -37,6 +39,8 @@ def tell(event):
 
 def server_of(text):
     host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise argparse.ArgumentTypeError("%s is not host:port" % text)
     return host.strip("[]"), int(port)
 
 
@@ -124,7 +128,7 @@ class Program:
                 rest += octets
                 *lines, rest = rest.split(b"\n")
                 for line in lines:
-                    self.obey(line.decode("utf-8").split())
+                    self.obey(line.decode("utf-8", "replace").split())
             if self.listener is not None and self.listener.fileno() in ready:
                 self.take_stream()
             self.session.poll()
@@ -151,7 +155,11 @@ class Program:
         command, *rest = words
         table = self.session.table
         count = int(rest[1]) if len(rest) > 1 and rest[1].isdigit() else 1
-        if command in ("login", "web"):
+        if command in COMMANDS_WITH_USER and not rest or command == "fill" and len(rest) < 2:
+            tell({"event": "error", "message": "%s of whom? See --help" % command})
+        elif command == "ask" and (not rest or rest[0] not in lictor_udp.QUERIES):
+            tell({"event": "error", "message": "ask one of " + ", ".join(lictor_udp.QUERIES)})
+        elif command in ("login", "web"):
             refused = [reason for reason in (table.login(rest[0], command == "web") for _ in range(count)) if reason]
             tell({"event": command, "user": rest[0], "granted": count - len(refused), "refused": refused[:1]})
         elif command in ("logout", "logoutweb"):
@@ -177,12 +185,16 @@ class Program:
         if by_tcp and self.listener is None:
             family, address = self.session.servers[self.session.index]
             self.listener = socket.socket(family, socket.SOCK_STREAM)
-            self.listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+            # The address from which the server is reached is the one that it sees.
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect(address)
+                self.listener.bind((probe.getsockname()[0], 0))
             self.listener.listen(1)
         if by_tcp:
             port = self.listener.getsockname()[1]
+        self.session.query = None
         self.session.ask(what, port)
-        self.asked = {"what": what, "port": port, "again": time.monotonic() + QUERY_PAUSE}
+        self.asked = {"what": what, "port": port, "attempt": 0, "again": time.monotonic() + QUERY_PAUSES[0]}
 
     def ask_again(self):
         """A query or its answer may be lost, as everything may."""
@@ -200,22 +212,26 @@ class Program:
             )
         else:
             self.session.ask(self.asked["what"], self.asked["port"])
-        self.asked["again"] = time.monotonic() + QUERY_PAUSE
+        self.asked["attempt"] = min(self.asked["attempt"] + 1, len(QUERY_PAUSES) - 1)
+        self.asked["again"] = time.monotonic() + QUERY_PAUSES[self.asked["attempt"]]
 
     def take_stream(self):
         connection, _ = self.listener.accept()
         with connection:
             connection.settimeout(TCP_TIMEOUT)
-            octets = b""
-            while True:
-                chunk = connection.recv(65536)
-                if not chunk:
-                    break
-                octets += chunk
+            octets = bytearray()
+            try:
+                while len(octets) < STREAM_MAX:
+                    chunk = connection.recv(65536)
+                    if not chunk:
+                        break
+                    octets += chunk
+            except OSError:
+                return
         session = self.session
         if session.query is None:
             return
-        text = lictor_udp.read_stream(session.keys, session.life, session.query["number"], octets)
+        text = lictor_udp.read_stream(session.keys, session.life, session.query["numbers"], bytes(octets))
         if text is not None:
             session.query = None
             self.asked = None

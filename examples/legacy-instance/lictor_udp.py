@@ -24,6 +24,10 @@ CHALLENGE, WELCOME, INVALID, ACK, NAK, RESEND = 0x81, 0x82, 0x83, 0x84, 0x85, 0x
 REDIRECT, PROGRESS, GOODBYE, STALE, REFUSED, REPORT = 0x87, 0x88, 0x89, 0x8A, 0x8B, 0x8C
 
 KEY_NONE, KEY_ID, KEY_ORDER, KEY_HASH = 0, 1, 2, 3
+SERVERS_MAX = 8
+USER_ID_LENGTH_MAX = 128
+USER_ID_OCTETS_MAX = 256
+
 QUERIES = {"server": 1, "counts": 2, "key": 3, "keys": 4, "servers": 5}
 
 
@@ -216,14 +220,14 @@ def read_report(body):
     return said
 
 
-def read_stream(keys, life, number, octets):
-    """Reads a report that came over TCP; None when it is not whole or not made with the server's key."""
+def read_stream(keys, life, numbers, octets):
+    """Reads a report that came over TCP; None when it is not whole, not made with the server's key, or not asked for."""
     said, code = octets[:-MAC_LENGTH], octets[-MAC_LENGTH:]
     if len(said) < 21 or not hmac.compare_digest(hmac.new(keys.server, said, hashlib.sha256).digest(), code):
         return None
     reader = Reader(said)
     magic, its_life, its_number, _what, records = reader.take(">4s8sIBI")
-    if magic != b"LiR\x01" or its_life != life or its_number != number:
+    if magic != b"LiR\x01" or its_life != life or its_number not in numbers:
         return None
     lines = [reader.text(">H") for _ in range(records)]
     reader.done()
@@ -251,6 +255,9 @@ class Table:
 
     def login(self, user, web=False):
         """Returns why the login is refused; None when it is granted."""
+        if not 0 < len(user) <= USER_ID_LENGTH_MAX or len(user.encode("utf-8", "replace")) > USER_ID_OCTETS_MAX:
+            # The server would refuse every update that has him.
+            return "illegal-user"
         row = self.users.get(user)
         if row is None and not self.acknowledged:
             return "over-limit"
@@ -320,6 +327,11 @@ PAUSES = (1, 2, 4, 8)
 PARTS_AT_ONCE = 32
 PARTS_PAUSE = 0.5
 INVALID_PAUSE = 60
+# A request that was challenged so often in a row is left to the next attempt.
+CHALLENGES_IN_A_ROW = 3
+# Two servers that stand by may name each other for a moment.
+REDIRECT_PAUSE = 1
+DATAGRAMS_AT_ONCE = 1000
 
 
 class Transfer:
@@ -342,6 +354,8 @@ class Session:
     """
 
     def __init__(self, name, secret, servers, key=(KEY_NONE, b""), product="", version="", interval=None, tell=print):
+        if len(servers) > SERVERS_MAX:
+            raise ValueError("at most %d licence servers" % SERVERS_MAX)
         self.name = name
         self.keys = Keys(secret, name)
         self.servers = [self._resolve(host, port) for host, port in servers]
@@ -354,6 +368,8 @@ class Session:
         self.index = 0
         self.sockets = {}
         self.proofs = {}
+        self.challenges = 0
+        self.redirected = float("-inf")
         self.begin()
         self.heard = time.monotonic()
         self.online = False
@@ -380,7 +396,7 @@ class Session:
         self.transfer = None
         self.full = True
         self.closing = False
-        self.newest_status = 0
+        self.newest = 0
         self.attempt = 0
         self.query = None
         self.due = time.monotonic() + after
@@ -404,10 +420,10 @@ class Session:
 
     def poll(self):
         """Reads what has come and does what is due."""
-        while True:
+        for _ in range(DATAGRAMS_AT_ONCE):
             try:
                 datagram, _ = self.socket.recvfrom(2048)
-            except (BlockingIOError, InterruptedError):
+            except BlockingIOError:
                 break
             except OSError:
                 continue
@@ -429,6 +445,7 @@ class Session:
             else:
                 self._next_server()
             return
+        self.challenges = 0
         pause = PAUSES[self.attempt]
         if self.fixed_interval:
             pause = min(pause, max(self.fixed_interval, 0.2) * (self.attempt + 1))
@@ -488,14 +505,15 @@ class Session:
             return
         kind, body, context = self.expected[answer.number]
         if answer.kind == CHALLENGE:
-            if len(answer.body) == 16:
+            self.challenges += 1
+            if len(answer.body) == 16 and self.challenges <= CHALLENGES_IN_A_ROW:
                 del self.expected[answer.number]
                 self.proofs[self.index] = answer.body
                 number = self.send(kind, body, context)
                 if isinstance(context, Transfer) and answer.number in context.waiting:
                     context.waiting[number] = context.waiting.pop(answer.number)
-                if self.query is not None and self.query["number"] == answer.number:
-                    self.query["number"] = number
+                if self.query is not None and answer.number in self.query["numbers"]:
+                    self.query["numbers"].append(number)
             return
         try:
             self._hear(answer, kind, context)
@@ -504,14 +522,25 @@ class Session:
 
     def _hear(self, answer, kind, context):
         self.expected.pop(answer.number, None)
-        if answer.kind in (ACK, NAK, RESEND):
-            self._status(answer, read_status(answer.body))
-        elif answer.kind == PROGRESS and isinstance(context, Transfer):
+        self.challenges = 0
+        if answer.kind == PROGRESS and isinstance(context, Transfer):
             self._progress(answer, context)
+            return
+        if answer.kind == REPORT:
+            self._report(read_report(answer.body))
+            return
+        if kind == QUERY and answer.kind in (REFUSED, STALE):
+            self.query = None
+            self.tell({"event": "refused-by-server", **read_fault(answer.body)})
+            return
+        # Of the others the one to the highest number is the present state.
+        if answer.number < self.newest:
+            return
+        self.newest = answer.number
+        if answer.kind in (ACK, NAK, RESEND):
+            self._status(answer, kind, read_status(answer.body))
         elif answer.kind == WELCOME and kind == START and self.incarnation == 0:
             self._welcome(answer, read_welcome(answer.body))
-        elif answer.kind == REPORT:
-            self._report(read_report(answer.body))
         elif answer.kind == GOODBYE:
             self.tell({"event": "goodbye"})
             self.due = float("inf")
@@ -520,12 +549,14 @@ class Session:
         elif answer.kind == INVALID:
             self.tell({"event": "invalid", **read_fault(answer.body)})
             self.table.limit = 1
+            self.transfer = None
             self.attempt = 0
             self.due = time.monotonic() + INVALID_PAUSE
         elif answer.kind == STALE:
             self._stale(read_fault(answer.body))
         elif answer.kind == REFUSED:
             self.tell({"event": "refused-by-server", **read_fault(answer.body)})
+            self.transfer = None
             self.attempt = 0
             self.due = time.monotonic() + self.interval
 
@@ -546,10 +577,7 @@ class Session:
         self.tell({"event": "welcome", "incarnation": answer.incarnation, **said})
         self.due = time.monotonic()
 
-    def _status(self, answer, said):
-        if answer.number < self.newest_status:
-            return
-        self.newest_status = answer.number
+    def _status(self, answer, kind, said):
         self.transfer = None
         self._standing(said)
         self.table.tell(said["sequence"])
@@ -560,7 +588,9 @@ class Session:
             word = "ack" if said["acknowledged"] else "nak"
             self.tell({"event": word, **{name: said[name] for name in ("reason", "in_use", "limit", "over_limit")}})
         self.full = answer.kind == RESEND
-        self.due = time.monotonic() + (0 if self.full else self.interval)
+        # A full report that is not good enough either would not be better a moment later.
+        at_once = self.full and kind != FULL
+        self.due = time.monotonic() + (0 if at_once else self.interval)
 
     def _progress(self, answer, transfer):
         if transfer is not self.transfer:
@@ -579,10 +609,12 @@ class Session:
         named %= (said["address"], said["port"])
         self.tell({"event": "redirect", **said})
         if named in self.server_names and self.server_names.index(named) != self.index:
+            now = time.monotonic()
             self.index = self.server_names.index(named)
             self.transfer = None
             self.attempt = 0
-            self.due = time.monotonic()
+            self.due = max(now, self.redirected + REDIRECT_PAUSE)
+            self.redirected = self.due
         else:
             self._next_server()
 
@@ -617,9 +649,12 @@ class Session:
         self.due = time.monotonic()
 
     def ask(self, what, port=0):
-        """Asks for a report; it comes as the event ``report``."""
-        self.query = {"what": what, "parts": {}, "number": self.send(QUERY, query_body(what, port))}
-        return self.query["number"]
+        """Asks for a report, also again for the one that did not come; it comes as the event ``report``."""
+        number = self.send(QUERY, query_body(what, port))
+        if self.query is None or self.query["what"] != what:
+            self.query = {"what": what, "parts": {}, "numbers": []}
+        self.query["numbers"].append(number)
+        return number
 
     def _report(self, said):
         query = self.query

@@ -57,7 +57,9 @@ const UNSENT: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'did not take the connection in time',
 };
 const UTF8 = new TextDecoder();
-const CERTIFICATE_FAULT = /CERT|SIGNATURE|ERR_TLS|ERR_SSL/;
+const CERTIFICATE_FAULT = /CERT|SIGNATURE|ERR_TLS/;
+/** Nothing was sent, and asking the same base URL again would come to the same. */
+const NOWHERE = { isSent: false, isLasting: true } as const;
 
 /**
  * Sends a request once.
@@ -110,11 +112,18 @@ function failure(reason: string, more: Partial<Failure> = {}): Failure {
 function describeFailure(error: unknown): Failure {
   const cause = (error as { cause?: unknown }).cause ?? error;
   const { code, name } = cause as { code?: unknown; name?: unknown };
+  if ((cause as { message?: unknown }).message === 'bad port') {
+    return failure('has a port that fetch never goes to; choose another one', NOWHERE);
+  }
   if (typeof code !== 'string') return failure(`failed with ${String(name)}`);
   const words = UNSENT[code];
   if (words !== undefined) return failure(words, { isSent: false });
-  if (CERTIFICATE_FAULT.test(code))
-    return failure(`has a certificate that is not trusted (${code})`, { isSent: false });
+  if (code.startsWith('ERR_SSL')) {
+    return failure(`speaks no TLS that is understood here (${code}); is it http, not https?`, NOWHERE);
+  }
+  if (CERTIFICATE_FAULT.test(code)) {
+    return failure(`has a certificate that is not trusted (${code})`, NOWHERE);
+  }
   return failure(`broke the connection (${code})`);
 }
 

@@ -90,6 +90,12 @@ export const CALLS = {
     file: { operation: 'readKeyFile' },
     /** Whether a key permits a feature. */
     feature: { operation: 'readKeyFeature' },
+    /** How far combined use may come to pass the units of a key, and why. */
+    excess: { operation: 'readExcessOutlook' },
+  },
+  excesses: {
+    /** The over-limit ledger: from when to when, by how many units, who came in, and how it ended. */
+    list: { operation: 'listExcesses' },
   },
   usage: {
     /** What is in use under each key. */

@@ -29,7 +29,7 @@ export interface ClientOptions {
   readonly timeoutMs?: number | undefined;
   /** How long one attempt may take, in milliseconds; 6,000 when left out. */
   readonly attemptTimeoutMs?: number | undefined;
-  /** How many attempts a call makes at most; 10 when left out. */
+  /** How many attempts a call makes at most; 10 for each base URL when left out. */
   readonly attemptsMax?: number | undefined;
   /** The largest body of an answer that is read, in bytes; 16 MiB when left out. */
   readonly bodyBytesMax?: number | undefined;
@@ -105,12 +105,17 @@ export interface Client extends Calls {
  * @throws TypeError when a base URL or the token is none, or both kinds of token are given.
  */
 export function createClient(options: ClientOptions): Client {
+  const given: unknown = options?.url;
+  if (typeof given !== 'string' && !Array.isArray(given)) {
+    throw new TypeError('Give the option url: one base URL or several, such as "http://127.0.0.1:8080".');
+  }
+  const urls = typeof options.url === 'string' ? [options.url] : options.url;
   const transport = new Transport({
-    urls: typeof options.url === 'string' ? [options.url] : options.url,
+    urls,
     tokens: createTokenSource(options),
     timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
     attemptTimeoutMs: options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS,
-    attemptsMax: options.attemptsMax ?? ATTEMPTS_MAX,
+    attemptsMax: options.attemptsMax ?? ATTEMPTS_MAX * Math.max(1, urls.length),
     bodyBytesMax: options.bodyBytesMax ?? BODY_BYTES_MAX,
     fetch: options.fetch ?? fetch,
     onAttemptFailed: options.onAttemptFailed,

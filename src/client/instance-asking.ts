@@ -3,7 +3,7 @@
  * its answer, together with all the others that wait.
  */
 
-import { type Ground, offlineGround, unitLimitGround, unitsGround } from '../domain/grounds.ts';
+import { type Ground, unitLimitGround, unitsGround, unleasedGround } from '../domain/grounds.ts';
 import type { LeaseRights } from '../domain/leaserights.ts';
 import type { RefusedUser } from '../domain/leasestatements.ts';
 import type { AskServer, LocalAnswer, LocalRefusal } from '../domain/localdecisions.ts';
@@ -20,6 +20,8 @@ export interface Asking {
   /** States what is needed, and waits for the answer. */
   readonly report: () => Promise<void>;
   readonly isOffline: () => boolean;
+  /** How long to wait for the server, of so many milliseconds. */
+  readonly patienceMs: (timeoutMs: number) => number;
   /** Names the login in the journal. */
   readonly label: string;
   readonly signal: AbortSignal | undefined;
@@ -35,24 +37,24 @@ export interface Asking {
  * @throws the reason of the signal.
  */
 export async function askForUser(asking: Asking, rights: LeaseRights, userId: string): Promise<LocalAnswer> {
-  const { table, clock, signal } = asking;
+  const { table, clock } = asking;
   const deadlineMs = clock.monotonicMs() + asking.timeoutMs;
   rights.wait(userId, asking.label);
   try {
     for (;;) {
-      await unlessAborted(asking.report(), signal);
+      const waitMs = asking.patienceMs(deadlineMs - clock.monotonicMs());
+      const isReported = await within(asking.report(), waitMs, asking);
       if (table.rights !== rights) return { is: 'ask', userId };
       const answer = asking.decide();
       if (answer.is !== 'ask') return answer;
       const refused = rights.refusalOf(userId);
       if (refused !== undefined) return refusalOf(table, refused);
       if (rights.closed !== null) return answer;
-      if (asking.isOffline()) return { is: 'refused', ...offlineGround(table.instance, userId, 0) };
+      if (!isReported || asking.isOffline())
+        return { is: 'refused', ...unleasedGround(table.instance, userId) };
       const leftMs = deadlineMs - clock.monotonicMs();
       if (leftMs <= 0) return undecided(answer);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const cancel = clock.after(Math.min(leftMs, Math.max(PAUSE_MS, rights.nextStatementMs)), resolve);
-      await unlessAborted(promise, signal).finally(cancel);
+      await within(null, Math.min(leftMs, Math.max(PAUSE_MS, rights.nextStatementMs)), asking);
     }
   } finally {
     rights.unwait(userId);
@@ -82,16 +84,26 @@ function undecided({ userId }: AskServer): Problem {
   };
 }
 
-/** @throws the reason of the signal, as soon as it is aborted. */
-async function unlessAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return promise;
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
+/**
+ * Waits for something, or only for the time, and no longer than so many milliseconds.
+ * @returns whether it came to pass.
+ * @throws the reason of the signal, as soon as it is aborted.
+ */
+async function within(
+  something: Promise<void> | null,
+  waitMs: number,
+  { clock, signal }: Pick<Asking, 'clock' | 'signal'>,
+): Promise<boolean> {
+  signal?.throwIfAborted();
+  const { promise: ended, resolve, reject } = Promise.withResolvers<boolean>();
+  const onAbort = () => reject(signal!.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const cancel = clock.after(waitMs, () => resolve(false));
+  void something?.then(() => resolve(true));
   try {
-    await Promise.race([promise, aborted]);
+    return await ended;
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    cancel();
+    signal?.removeEventListener('abort', onAbort);
   }
 }

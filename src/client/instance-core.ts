@@ -5,21 +5,26 @@
 
 import type { CapacityFault } from '../domain/grounds.ts';
 import { LeaseRights } from '../domain/leaserights.ts';
+import { identityFault, type LocalClaims } from '../domain/localdecisions.ts';
 import { LocalReports } from '../domain/localreports.ts';
 import { LocalTable } from '../domain/localtable.ts';
 import type { Problem } from '../domain/operations.ts';
 import type { Client } from './client.ts';
-import { CentralLogins } from './instance-central.ts';
+import { type CentralLogin, CentralLogins } from './instance-central.ts';
 import type { Clock } from './instance-clock.ts';
 import type { InstanceEvents, LossReason } from './instance-events.ts';
 import { InstanceLink } from './instance-link.ts';
+import type { InstanceLoginRequest, Verdict } from './instance-logins.ts';
 import type { Registrar } from './instance-registration.ts';
 import { capacityOfTerms, type InstanceTerms, sameTerms } from './instance-terms.ts';
-import type { ApiError } from './problems.ts';
+import type { ApiError, ProblemCode } from './problems.ts';
+import type { CallOptions } from './transport.ts';
 import type { UpdateAnswer } from './updates.ts';
 
 /** How long logins that the server decides may take to be told that they are out, in milliseconds. */
 const FLUSH_TIMEOUT_MS = 10_000;
+/** How long whoever asks waits for a server that is known to be away. */
+const AWAY_TIMEOUT_MS = 1_000;
 
 export interface CoreOptions {
   readonly client: Client;
@@ -206,6 +211,40 @@ export class InstanceCore {
     return this.table.loseAll() + this.central.loseAll();
   }
 
+  /** How long to wait for the server, of so many milliseconds: where it is known to be away, not for all of them. */
+  patienceMs(timeoutMs: number): number {
+    return this.link.isOffline ? Math.min(AWAY_TIMEOUT_MS, timeoutMs) : timeoutMs;
+  }
+
+  /**
+   * Has the server decide a login.
+   * @param claims - the same request as the instance itself would decide it.
+   * @throws as `CentralLogins.logIn`.
+   */
+  async logInCentrally(
+    request: InstanceLoginRequest,
+    claims: LocalClaims,
+    options: CallOptions & { readonly timeoutMs: number },
+  ): Promise<Verdict> {
+    const { central, link } = this;
+    // Left to the server, who says nothing of himself would be whoever has this machine's address.
+    const fault = identityFault(this.table, claims);
+    if (fault !== null) return fault;
+    const timeoutMs = this.patienceMs(options.timeoutMs);
+    let verdict = await central.logIn(request, { ...options, timeoutMs });
+    if (isRefusedFor(verdict, 'instance-silent') && this.ended === null) {
+      // The machine was suspended, say: the instance registers anew, and asks once more.
+      await this.link.report();
+      verdict = await central.logIn(request, { ...options, timeoutMs });
+    }
+    // Whether the server is away is for the monitor to find out.
+    if (isRefusedFor(verdict, 'server-unreachable') !== link.isOffline) link.wake();
+    if (verdict.is !== 'granted' || this.ended === null) return verdict;
+    // The instance was closed, or replaced, while the server decided.
+    central.release(verdict as CentralLogin, false);
+    return this.ended;
+  }
+
   /** Tells the server of logouts that wait, together with those that come meanwhile. */
   flush(): Promise<void> {
     const { isBackground } = this.#options;
@@ -227,4 +266,8 @@ export class InstanceCore {
       detail: `Instance "${this.table.instance}" is leased no more units, because ${why} Log the user in with a login of his own.`,
     };
   }
+}
+
+function isRefusedFor(verdict: Verdict, code: ProblemCode): boolean {
+  return verdict.is === 'refused' && verdict.code === code;
 }

@@ -69,6 +69,10 @@ export class InstanceLink {
   #wanted: Promise<void> | null = null;
   #isStopped = false;
   #isOffline = false;
+  /** Whether the server may have taken back logins that it decided, because it has not heard of the instance. */
+  #isUnverified = false;
+  /** Ends what is on its way when the instance is closed. */
+  readonly #stopping = new AbortController();
   #failures = 0;
   #startedMs = Number.NEGATIVE_INFINITY;
   #heardMs = Number.NEGATIVE_INFINITY;
@@ -95,6 +99,8 @@ export class InstanceLink {
   async register(options: SendOptions): Promise<void> {
     const { registrar, reports, handlers } = this.#options;
     const { terms, notices } = await registrar.begin(options);
+    // What the server decided in a former life ended with it.
+    this.#isUnverified = true;
     reports.restart();
     this.#heard();
     this.#takeTerms(terms);
@@ -120,7 +126,11 @@ export class InstanceLink {
 
   /** Reports soon, because much has changed. */
   soon(): void {
-    if (this.#isOffline) return;
+    if (!this.#isOffline) this.wake();
+  }
+
+  /** Reports soon, also when the server is said to be away: there is a sign that this has changed. */
+  wake(): void {
     const sinceMs = this.#options.clock.monotonicMs() - this.#startedMs;
     this.#schedule(Math.max(0, SOON_MS - sinceMs));
   }
@@ -135,13 +145,24 @@ export class InstanceLink {
     return this.#wanted;
   }
 
-  /** Reports no more. @returns when the last report is over. */
-  async stop(): Promise<void> {
+  /**
+   * Reports no more.
+   * @param atOnce - what is on its way is given up.
+   * @returns when the last report is over.
+   */
+  async stop(atOnce: boolean): Promise<void> {
     this.#isStopped = true;
+    if (atOnce) this.giveUp();
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     await this.#wanted;
     await this.#running;
+  }
+
+  /** Gives up what is on its way, and whatever would follow it. */
+  giveUp(): void {
+    this.#isStopped = true;
+    this.#stopping.abort(new Error('The instance is closed.'));
   }
 
   #schedule(delayMs: number): void {
@@ -168,13 +189,20 @@ export class InstanceLink {
     this.#cancelTimer?.();
     this.#startedMs = this.#options.clock.monotonicMs();
     try {
-      for (let part = 0; part < PARTS_MAX; part += 1) {
-        if (!(await this.#exchange()) || this.#isStopped) break;
-      }
+      await this.#exchangeAll().catch((error: unknown) => {
+        if (!this.#beginAnew(error)) throw error;
+        return this.#exchangeAll();
+      });
       this.#failures = 0;
       this.#schedule(this.#delayMs());
     } catch (error) {
       this.#fail(error as Error);
+    }
+  }
+
+  async #exchangeAll(): Promise<void> {
+    for (let part = 0; part < PARTS_MAX; part += 1) {
+      if (!(await this.#exchange()) || this.#isStopped) break;
     }
   }
 
@@ -184,6 +212,7 @@ export class InstanceLink {
     const call: SendOptions = {
       timeoutMs: REPORT_TIMEOUT_MS,
       isBackground: this.#options.isBackground,
+      signal: this.#stopping.signal,
     };
     const silentMs = this.silentMs;
     if (registrar.incarnation === null) await this.register(call);
@@ -194,13 +223,16 @@ export class InstanceLink {
     this.#takeTerms(terms);
     await this.#keep();
     handlers.onAnswer(answer);
+    const { graceSeconds } = terms.settings;
+    this.#isUnverified ||= graceSeconds > 0 && silentMs >= graceSeconds * 1000;
+    if (this.#isUnverified) {
+      const lost = await central.verify(call);
+      this.#isUnverified = false;
+      if (lost.length > 0) handlers.onCentralLost(lost);
+    }
     if (this.#isOffline) {
       this.#isOffline = false;
-      if (silentMs >= this.#terms!.settings.graceSeconds * 1000) {
-        const lost = await central.verify(call);
-        if (lost.length > 0) handlers.onCentralLost(lost);
-      }
-      handlers.onOnline(silentMs);
+      handlers.onOnline(Math.round(silentMs));
     }
     return this.#reports && (answer.resend === 'full' || this.#options.reports.isFullUnderWay);
   }
@@ -273,23 +305,23 @@ export class InstanceLink {
     }
   }
 
+  /** When the server knows nothing of this life, another one begins, with the same users. */
+  #beginAnew(error: unknown): boolean {
+    if (!(error instanceof ApiError) || this.#isStopped) return false;
+    const { code } = error;
+    const isBehind = code === 'incarnation-old' && this.#isBehind(error);
+    if (!isBehind && code !== 'instance-not-found' && code !== 'instance-silent') return false;
+    this.#options.registrar.end();
+    this.#options.reports.restart();
+    return true;
+  }
+
   #fail(error: Error): void {
-    const { registrar, reports, handlers } = this.#options;
-    const code = error instanceof ApiError ? error.code : null;
-    if (code === 'incarnation-old' && !this.#isBehind(error as ApiError)) {
-      void this.stop();
-      handlers.onReplaced(error as ApiError);
+    if (this.#isStopped) return;
+    if (error instanceof ApiError && error.code === 'incarnation-old' && !this.#isBehind(error)) {
+      void this.stop(false);
+      this.#options.handlers.onReplaced(error);
       return;
-    }
-    if (code === 'incarnation-old' || code === 'instance-not-found' || code === 'instance-silent') {
-      // The server knows nothing of this life: another one begins, with the same users.
-      registrar.end();
-      reports.restart();
-      if (this.#failures === 0) {
-        this.#failures = 1;
-        this.#schedule(0);
-        return;
-      }
     }
     this.#goOffline(error);
     this.#failures += 1;

@@ -2,6 +2,7 @@
  * Logins as an application asks for them and holds them, whoever decides: the server, or the instance itself.
  */
 
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { Phase } from '../domain/holdings.ts';
 import type { LocalClaims, LocalRefusal } from '../domain/localdecisions.ts';
@@ -69,12 +70,57 @@ export type ImmediateVerdict = Verdict | AskServer;
 /** The one value that sends a caller to the server. */
 export const ASK_SERVER: AskServer = { is: 'ask' };
 
+const NO_REQUEST: Problem = {
+  is: 'problem',
+  code: 'malformed-request',
+  detail: 'A login needs to say who it is, in an object such as { user: "alice" }.',
+};
+
 const CONTRADICTION: Problem = {
   is: 'problem',
   code: 'malformed-request',
   detail:
     'A login is one thing only. Send only one of emergency, sessionless, webSession and a process.kind other than "user".',
 };
+
+function malformed(detail: string): Problem {
+  return { is: 'problem', code: 'malformed-request', detail };
+}
+
+/** What is wrong with a request that names its user in a way that nobody can read. */
+export function namesWrongly({ user, clientAddress }: InstanceLoginRequest): Problem {
+  if (typeof user !== 'string' && user !== undefined)
+    return malformed(`user is a text, not ${JSON.stringify(user)}.`);
+  return malformed(`clientAddress is an IPv4 or IPv6 address, not ${JSON.stringify(clientAddress)}.`);
+}
+
+const isTextOrLeftOut = (value: unknown) => value === undefined || typeof value === 'string';
+const KINDS: ReadonlySet<string | undefined> = new Set([
+  undefined,
+  'user',
+  'batch',
+  'startup',
+  'system',
+  'server',
+]);
+
+/** What a program in plain JavaScript may have got wrong, in the order of the members; null when nothing is. */
+function misstated(request: InstanceLoginRequest): string | null {
+  const { user, username, terminal, webSession, process, parent } = request;
+  if (!isTextOrLeftOut(user)) return `user is a text, not ${JSON.stringify(user)}`;
+  if (!isTextOrLeftOut(username)) return `username is a text, not ${JSON.stringify(username)}`;
+  if (terminal !== undefined && !(typeof terminal?.server === 'string' && typeof terminal.port === 'string'))
+    return 'terminal is { server, port }, both texts';
+  if (webSession !== undefined && (typeof webSession !== 'string' || webSession === ''))
+    return `webSession is a text that is not empty, not ${JSON.stringify(webSession)}`;
+  if (process !== undefined) {
+    if (process === null || !KINDS.has(process.kind))
+      return `process.kind is not ${JSON.stringify(process?.kind ?? null)}`;
+    if (process.pid !== undefined && !Number.isSafeInteger(process.pid))
+      return `process.pid is a whole number, not ${JSON.stringify(process.pid)}`;
+  }
+  return parent === undefined || parent?.is === 'granted' ? null : 'parent is a login that was granted';
+}
 
 /** What a login is, from the members that say so; they exclude each other. */
 function kindOf(request: InstanceLoginRequest): LoginKind | null {
@@ -97,17 +143,22 @@ function kindOf(request: InstanceLoginRequest): LoginKind | null {
 
 /**
  * Brings a request into the form in which an instance decides it.
- * @returns a problem when the request contradicts itself.
+ * @returns a problem when the request contradicts itself, or is none.
  */
 export function claimsOf(request: InstanceLoginRequest): LocalClaims | Problem {
+  if (typeof request !== 'object' || request === null) return NO_REQUEST;
+  const fault = misstated(request);
+  if (fault !== null) return malformed(`Of a login, ${fault}.`);
   const kind = kindOf(request);
   if (kind === null) return CONTRADICTION;
   const { clientAddress, process } = request;
+  const address = clientAddress === undefined ? undefined : canonicalAddress(clientAddress);
+  if (address === null) return namesWrongly({ clientAddress });
   return {
     kind,
     user: request.user,
     username: request.username,
-    clientAddress: clientAddress === undefined ? undefined : canonicalAddress(clientAddress),
+    clientAddress: address,
     terminal: request.terminal,
     webSession: request.webSession,
     processId: process?.pid,
@@ -118,11 +169,16 @@ export function claimsOf(request: InstanceLoginRequest): LocalClaims | Problem {
 const ADDRESSES_CACHED_MAX = 10_000;
 const canonicalAddresses = new Map<string, string>();
 
-/** One client has one address, as the server has it: IPv4 in IPv6 is IPv4, IPv6 is written in one way. */
-export function canonicalAddress(address: string): string {
+/**
+ * One client has one address, as the server has it: IPv4 in IPv6 is IPv4, IPv6 is written in one way.
+ * @returns null for what is no address.
+ */
+export function canonicalAddress(address: string): string | null {
   const known = canonicalAddresses.get(address);
   if (known !== undefined) return known;
-  const canonical = ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
+  // It also takes numbers and parts of an address, which are none here.
+  if (isIP(address) === 0 || !ipaddr.isValid(address)) return null;
+  const canonical = ipaddr.process(address).toString();
   if (canonicalAddresses.size >= ADDRESSES_CACHED_MAX) canonicalAddresses.clear();
   canonicalAddresses.set(address, canonical);
   return canonical;

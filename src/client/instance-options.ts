@@ -31,6 +31,23 @@ export function readOfflinePolicy(policy: OfflinePolicy | undefined): number {
   return newUsers === 'allow' ? forSeconds : 0;
 }
 
+/**
+ * Checks what an instance is opened with, as far as the server cannot: most of all, what plain JavaScript forgets.
+ * @throws TypeError; RangeError.
+ */
+export function checkOptions(options: LicenseInstanceOptions): void {
+  const { client, name, offline } = (options ?? {}) as Partial<LicenseInstanceOptions>;
+  if (typeof client !== 'object' || client === null) {
+    throw new TypeError(
+      'Give the option client: a client, or what to make one with, such as { url, tokenFile }.',
+    );
+  }
+  if (typeof name !== 'string' || name === '') {
+    throw new TypeError('Give the option name: what this installation is called, and no other one.');
+  }
+  readOfflinePolicy(offline);
+}
+
 /** What an instance is opened with. */
 export interface LicenseInstanceOptions extends RegistrationFields {
   /** The client that reaches Lictor, or what to make one with, which is then closed with the instance. */

@@ -41,6 +41,8 @@ const heldHere = new Set<string>();
 export class StateFile {
   readonly #path: string;
   readonly #lockPath: string;
+  /** What the lock says when it is ours. */
+  #lockText = '';
   #writing: Promise<void> = Promise.resolve();
   #touchedAtMs = 0;
 
@@ -107,7 +109,8 @@ export class StateFile {
   async close(): Promise<void> {
     await this.#writing;
     if (!heldHere.delete(this.#path)) return;
-    await unlink(this.#lockPath).catch(() => {});
+    // Somebody may have taken it for dead meanwhile.
+    await takeAway(this.#lockPath, this.#lockText);
   }
 
   async #lock(wallMs: number): Promise<void> {
@@ -126,9 +129,16 @@ export class StateFile {
   }
 
   async #tryLock(wallMs: number): Promise<boolean> {
-    const own = `${JSON.stringify({ host: hostname(), pid: process.pid, since: await startOf(process.pid) })}\n`;
+    const since = await startOf(process.pid);
+    const mark = randomBytes(6).toString('hex');
+    const own = `${JSON.stringify({ host: hostname(), pid: process.pid, since, mark })}\n`;
     const temporary = temporaryName(this.#lockPath);
-    await writeNew(temporary, own);
+    await writeNew(temporary, own).catch((error: NodeJS.ErrnoException) => {
+      throw new Error(
+        `The state file ${this.#path} cannot be made: ${error.code ?? error.message}. Its folder must be there, and writable for this process.`,
+      );
+    });
+    this.#lockText = own;
     try {
       // A link is made whole or not at all, and never replaces what is there. Some file systems have none.
       await link(temporary, this.#lockPath).catch((error: NodeJS.ErrnoException) => {

@@ -28,10 +28,12 @@ import {
   type ImmediateVerdict,
   type InstanceLogin,
   type InstanceLoginRequest,
+  namesWrongly,
   type Verdict,
 } from './instance-logins.ts';
 import {
   type AskOptions,
+  checkOptions,
   type IdentifyOptions,
   type LicenseInstanceOptions,
   readOfflinePolicy,
@@ -44,7 +46,11 @@ import { ApiError, UnreachableError } from './problems.ts';
 /** With so many changed users the server is told sooner than after the usual interval. */
 const CHANGES_SOON = 1_000;
 const ASK_TIMEOUT_MS = 10_000;
+/** How long the server may take to be reached at the start, where terms of a former life are known. */
+const KNOWN_TERMS_TIMEOUT_MS = 3_000;
+/** How long the end may take, and the part of it that the last call has in any case. */
 const CLOSE_TIMEOUT_MS = 5_000;
+const CLOSE_CALL_TIMEOUT_MS = 1_000;
 
 /** A running installation that is licensed. Open it with `LicenseInstance.open`. */
 export class LicenseInstance extends InstanceEmitter {
@@ -84,12 +90,13 @@ export class LicenseInstance extends InstanceEmitter {
   /**
    * Registers the instance and begins to report.
    * @throws ApiError when the server refuses the registration; UnreachableError when it is away and nothing is
-   * known of a former life under a local key; Error when the state file is in use or cannot be read.
+   * known of a former life under a local key; TypeError or RangeError for options that are none; Error when the
+   * state file is in use or cannot be read.
    */
   static async open(options: LicenseInstanceOptions): Promise<LicenseInstance> {
+    checkOptions(options);
     const clock = options.clock ?? systemClock(options.keepsAlive === true);
     const { stateFile, name } = options;
-    readOfflinePolicy(options.offline);
     const client = 'logins' in options.client ? options.client : createClient(options.client);
     let file: StateFile | null = null;
     try {
@@ -114,13 +121,14 @@ export class LicenseInstance extends InstanceEmitter {
 
   async #begin(signal: AbortSignal | undefined, saved: InstanceState | null): Promise<void> {
     const { link } = this.#core;
+    const terms = saved?.terms ?? null;
+    const mayGoOn = terms?.enforcement === 'local';
     try {
-      await link.register({ signal });
+      await link.register(mayGoOn ? { signal, timeoutMs: KNOWN_TERMS_TIMEOUT_MS } : { signal });
       link.start();
     } catch (error) {
       const isAway = error instanceof UnreachableError || (error instanceof ApiError && error.status === 503);
-      const terms = saved?.terms ?? null;
-      if (!isAway || terms?.enforcement !== 'local') throw error;
+      if (!isAway || !mayGoOn) throw error;
       link.beginOffline(terms, error);
     }
   }
@@ -190,7 +198,7 @@ export class LicenseInstance extends InstanceEmitter {
     if ('is' in claims) return claims;
     return this.#ask(
       () => decideLocalLogin(this.#core.table, claims, this.#clock.monotonicMs()),
-      (timeoutMs) => this.#core.central.logIn(request, { timeoutMs, signal: options.signal }),
+      (timeoutMs) => this.#core.logInCentrally(request, claims, { timeoutMs, signal: options.signal }),
       request,
       options,
     );
@@ -213,6 +221,7 @@ export class LicenseInstance extends InstanceEmitter {
 
   #decideIdentify(login: LocalLogin, user: string, clientAddress: string | undefined): LocalAnswer {
     const address = clientAddress === undefined ? undefined : canonicalAddress(clientAddress);
+    if (address === null || typeof user !== 'string') return namesWrongly({ user, clientAddress });
     return decideLocalIdentify(this.#core.table, login, user, address, this.#clock.monotonicMs());
   }
 
@@ -227,7 +236,7 @@ export class LicenseInstance extends InstanceEmitter {
     const request = { user, clientAddress };
     if (!(login instanceof LocalLogin)) {
       const central = login as CentralLogin;
-      const timeoutMs = options.timeoutMs ?? ASK_TIMEOUT_MS;
+      const timeoutMs = this.#core.patienceMs(options.timeoutMs ?? ASK_TIMEOUT_MS);
       const call = { timeoutMs, signal };
       return this.#refusedOrNot(
         await this.#core.central.identify(central, user, clientAddress, call),
@@ -261,6 +270,7 @@ export class LicenseInstance extends InstanceEmitter {
                 decide: () => core.ended ?? decide(),
                 report: () => core.link.report(),
                 isOffline: () => core.link.isOffline,
+                patienceMs: (ms) => core.patienceMs(ms),
                 label: randomUUID(),
                 signal,
                 timeoutMs,
@@ -359,13 +369,18 @@ export class LicenseInstance extends InstanceEmitter {
   async #close(): Promise<boolean> {
     const { link, registrar } = this.#core;
     this.#core.end(CLOSED);
-    const incarnation = registrar.incarnation;
+    const startedMs = this.#clock.monotonicMs();
+    const cancel = this.#clock.after(CLOSE_TIMEOUT_MS, () => link.giveUp());
     if (this.isOnline && this.#core.hasToTell) await link.report();
-    await link.stop();
+    await link.stop(!this.isOnline);
+    cancel();
+    const { incarnation } = registrar;
+    const leftMs = CLOSE_TIMEOUT_MS - (this.#clock.monotonicMs() - startedMs);
+    const timeoutMs = this.isOnline ? Math.max(CLOSE_CALL_TIMEOUT_MS, leftMs) : CLOSE_CALL_TIMEOUT_MS;
     let isTold = false;
     try {
       if (incarnation !== null && !this.#core.isReplaced) {
-        await this.#client.instances.close(this.name, { incarnation }, { timeoutMs: CLOSE_TIMEOUT_MS });
+        await this.#client.instances.close(this.name, { incarnation }, { timeoutMs });
         isTold = true;
       }
     } catch {

@@ -499,6 +499,10 @@ export interface ForceReleaseAnswer {
   readonly released: number;
   /** The decision in the journal; absent when there was nothing to end. */
   readonly decision?: string;
+  /** How many connections of these are in on instances that decide for themselves. They go on, and only the instances can end them. */
+  readonly connectionsHeld?: number;
+  /** Where these are, and what to do about them. */
+  readonly notice?: string;
 }
 
 export interface RegisterInstanceBody {
@@ -1594,15 +1598,15 @@ export interface ListExcessesAnswer {
     readonly unitHours: number;
     /** How many users came in over the limit: whose coming brought it over, or who came meanwhile. */
     readonly usersCount: number;
-    /** The first of them. */
+    /** The first of them, at most 100. */
     readonly users: readonly ({
       readonly userId: string;
       readonly instance: string;
     })[];
-    /** The instances that they came in on. */
+    /** The instances that they came in on, the first 100 of them. */
     readonly instances: readonly (string)[];
-    /** What brought use below the limit. */
-    readonly endedBy?: 'logouts' | 'silence' | 'restart' | 'removal';
+    /** What brought use below the limit: users logged out; an instance was silent too long, was started again, or was deregistered, closed or moved to another key. Or the enforcement of the key was changed. */
+    readonly endedBy?: 'logouts' | 'silence' | 'restart' | 'removal' | 'change';
   })[];
   /** Send it as `cursor` for the next page; absent on the last one. */
   readonly nextCursor?: string;
@@ -1617,7 +1621,7 @@ export interface ReadExcessOutlookAnswer {
   readonly limit: number;
   /** Units in use now, over all instances. */
   readonly inUse: number;
-  /** Units over the limit that cannot be passed, whatever happens to the network. */
+  /** Units over the limit that cannot be passed, whatever happens to the network, with the logins at the server as they are. Silent instances count: they may be alive, and come back. */
   readonly possible: {
     /** If every instance let in as many users as it may by itself. */
     readonly units: number;
@@ -1666,15 +1670,15 @@ export interface ReadExcessOutlookAnswer {
     readonly unitHours: number;
     /** How many users came in over the limit: whose coming brought it over, or who came meanwhile. */
     readonly usersCount: number;
-    /** The first of them. */
+    /** The first of them, at most 100. */
     readonly users: readonly ({
       readonly userId: string;
       readonly instance: string;
     })[];
-    /** The instances that they came in on. */
+    /** The instances that they came in on, the first 100 of them. */
     readonly instances: readonly (string)[];
-    /** What brought use below the limit. */
-    readonly endedBy?: 'logouts' | 'silence' | 'restart' | 'removal';
+    /** What brought use below the limit: users logged out; an instance was silent too long, was started again, or was deregistered, closed or moved to another key. Or the enforcement of the key was changed. */
+    readonly endedBy?: 'logouts' | 'silence' | 'restart' | 'removal' | 'change';
   };
   /** The instances that share the key, by name. */
   readonly instances: readonly ({
@@ -2366,7 +2370,7 @@ export interface Operations {
   /**
    * Force logins out
    *
-   * One login, everything that an instance holds (it stays registered), or everything of a user under a key. Units are free at once. Whoever is forced out hears of it at the next sign of life. Repeating it does no harm.
+   * One login, everything that an instance holds (it stays registered), or everything of a user under a key. Units are free at once. Whoever is forced out hears of it at the next sign of life. What instances let in by themselves, under a local or leased key, goes on; the answer says how much that is. Repeating it does no harm.
    *
    * Requires a token that permits `logins.force`.
    */

@@ -6,6 +6,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LocalRefusal } from '../domain/localdecisions.ts';
 import type { Problem } from '../domain/operations.ts';
+import { ApiError } from './problems.ts';
 import { type LicensedSession, WebSessions, type WebSessionsOptions } from './sessions.ts';
 import {
   type Cookie,
@@ -51,16 +52,31 @@ export interface RefusedAnswer {
   readonly body: string;
 }
 
-const REFUSED_PAGE = `<!doctype html>
+/** Refusals that say what they say on the page: somebody has to leave first. Anything else is for the operator. */
+const TAKEN: ReadonlySet<string> = new Set([
+  'units-exhausted',
+  'unit-limit-reached',
+  'connection-limit-reached',
+  'over-limit',
+]);
+const TITLE_TAKEN = 'No licence is free';
+const TITLE_OTHER = 'No licence can be given';
+const WORDS_TAKEN =
+  'All licences of this application are in use just now. Please try again in a few minutes.';
+const WORDS_OTHER = 'This application gets no licence just now. Please try again in a few minutes.';
+
+const pageOf = (title: string, words: string) => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>No licence is free</title>
+<title>${title}</title>
 <style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}</style>
-<h1>No licence is free</h1>
-<p>All licences of this application are in use just now. Please try again in a few minutes.</p>
+<h1>${title}</h1>
+<p>${words}</p>
 </html>
 `;
+const PAGE_TAKEN = pageOf(TITLE_TAKEN, WORDS_TAKEN);
+const PAGE_OTHER = pageOf(TITLE_OTHER, WORDS_OTHER);
 
 /** What a request came to, for whoever answers it. */
 export type Handled =
@@ -77,6 +93,8 @@ export class SessionHandling<Request extends LicensedRequest> {
 
   /** @throws TypeError; RangeError for options that are none. */
   constructor(options: LicenseSessionsOptions<Request>) {
+    if (typeof options?.instance?.webSession !== 'function')
+      throw new TypeError('Give the option instance, which LicenseInstance.open returns.');
     this.#options = options;
     this.#cookie = cookieOf(options.cookie);
     this.sessions = new WebSessions(options);
@@ -84,9 +102,19 @@ export class SessionHandling<Request extends LicensedRequest> {
 
   /**
    * Licenses a request.
-   * @throws as `LicenseInstance.login`.
+   * @throws Error when the server takes no requests of the application; what it said is the cause, and no matter of
+   * the visitor, who is not the one who lacks a permission.
    */
   async take(request: Request): Promise<Handled> {
+    try {
+      return await this.#take(request);
+    } catch (cause) {
+      if (!(cause instanceof ApiError)) throw cause;
+      throw new Error('The request could not be licensed; the cause says why.', { cause });
+    }
+  }
+
+  async #take(request: Request): Promise<Handled> {
     const licensing = this.#options.licensing?.(request) ?? 'session';
     if (licensing === 'none') return { is: 'none' };
     if (licensing === 'request') return this.#takeCall(request);
@@ -96,7 +124,8 @@ export class SessionHandling<Request extends LicensedRequest> {
     if (sessionId !== undefined && id === undefined) return { is: 'none' };
     const entry = await this.sessions.enter(id, sessionId !== undefined);
     if (entry.is !== 'session') return { is: 'refused', answer: this.#refuse(request, entry) };
-    const cookie = sessionId !== undefined || entry.id === id ? null : this.cookieFor(entry);
+    const isTold = entry.naming !== 'made' || entry.id === id;
+    const cookie = isTold ? null : this.cookieFor(entry);
     return { is: 'session', session: entry, cookie };
   }
 
@@ -125,13 +154,20 @@ export class SessionHandling<Request extends LicensedRequest> {
       'retry-after': String(Math.ceil(retryAfterSeconds)),
       vary: 'accept',
     };
+    const isTaken = TAKEN.has(code);
     const accept = headers.accept ?? '';
     if (accept.includes('json') && !accept.includes('text/html')) {
-      const problem = { title: 'No licence is free', status: 503, code, detail, retryAfterSeconds };
+      const problem = {
+        title: isTaken ? TITLE_TAKEN : TITLE_OTHER,
+        status: 503,
+        code,
+        detail,
+        retryAfterSeconds,
+      };
       const type = { 'content-type': 'application/problem+json; charset=utf-8' };
       return { status: 503, headers: { ...common, ...type }, body: JSON.stringify(problem) };
     }
-    const body = this.#options.refusedPage ?? REFUSED_PAGE;
+    const body = this.#options.refusedPage ?? (isTaken ? PAGE_TAKEN : PAGE_OTHER);
     return { status: 503, headers: { ...common, 'content-type': 'text/html; charset=utf-8' }, body };
   }
 }

@@ -67,10 +67,29 @@ function keepCookie(
   const { id } = session;
   const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse;
   response.writeHead = (...args: unknown[]) => {
-    if (isNew || session.id !== id || session.hasEnded) {
-      response.appendHeader('set-cookie', handling.cookieFor(session));
-    }
     response.writeHead = writeHead as typeof response.writeHead;
+    if (!isNew && session.id === id && !session.hasEnded) return writeHead(...args);
+    const cookie = handling.cookieFor(session);
+    const headers = args.length > 1 ? withCookie(args.at(-1), cookie) : null;
+    if (headers !== null) return writeHead(...args.slice(0, -1), headers);
+    response.appendHeader('set-cookie', cookie);
     return writeHead(...args);
   };
+}
+
+/**
+ * Cookies that are given with the head take the place of those that were set before, so that this one has to be
+ * among them.
+ * @returns the headers with the cookie; null when there are no cookies among them.
+ */
+function withCookie(headers: unknown, cookie: string): unknown {
+  if (typeof headers !== 'object' || headers === null) return null;
+  const isCookie = (name: unknown) => String(name).toLowerCase() === 'set-cookie';
+  if (Array.isArray(headers)) {
+    const hasCookie = headers.some((name, index) => index % 2 === 0 && isCookie(name));
+    return hasCookie ? [...headers, 'Set-Cookie', cookie] : null;
+  }
+  const name = Object.keys(headers).find(isCookie);
+  if (name === undefined) return null;
+  return { ...headers, [name]: [(headers as Record<string, unknown>)[name], cookie].flat() };
 }

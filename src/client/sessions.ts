@@ -17,6 +17,8 @@ const IDLE_SECONDS = 900;
 const SESSIONS_MAX = 100_000;
 /** A timer wakes not more often than that. */
 const SWEEP_MS_MIN = 1_000;
+/** For so long a browser may still send the ID that its session had before a login. */
+const FORMER_ID_MS = 10_000;
 
 /** What the sessions of an application are licensed with. */
 export interface WebSessionsOptions {
@@ -35,9 +37,19 @@ export type Entry = LicensedSession | LocalRefusal | Problem;
 /** How a session tells the registry what happens to it. */
 interface Registry {
   readonly instance: LicenseInstance;
-  rotate(session: LicensedSession): string;
+  reopen(session: LicensedSession): Promise<Entry>;
+  rename(session: LicensedSession, id?: string): void;
   end(session: LicensedSession): void;
 }
+
+/** Whose ID a session has. */
+export type SessionNaming =
+  /** One that was made here, and is made anew at each login. */
+  | 'made'
+  /** The application's own, which it renews itself. */
+  | 'own'
+  /** None that anybody is told: it is over with its request. */
+  | 'passing';
 
 /** One web session that has its unit. */
 export class LicensedSession {
@@ -54,12 +66,21 @@ export class LicensedSession {
   current: InstanceLogin;
   /** @internal */
   currentId: string;
+  /** @internal */
+  naming: SessionNaming;
   #user: { readonly name: string; readonly options: IdentifyOptions } | null = null;
   #hasEnded = false;
 
-  constructor(registry: Registry, id: string, licenseId: string, login: InstanceLogin) {
+  constructor(
+    registry: Registry,
+    id: string,
+    licenseId: string,
+    login: InstanceLogin,
+    naming: SessionNaming,
+  ) {
     this.#registry = registry;
     this.currentId = id;
+    this.naming = naming;
     this.licenseId = licenseId;
     this.current = login;
   }
@@ -69,7 +90,7 @@ export class LicensedSession {
     return 'session';
   }
 
-  /** Its ID, which the cookie holds; another one after each login. */
+  /** Its ID, which the cookie holds; another one after each login, unless the application names its sessions. */
   get id(): string {
     return this.currentId;
   }
@@ -97,12 +118,28 @@ export class LicensedSession {
    * @throws as `LicenseInstance.identify`.
    */
   async login(user: string, options: IdentifyOptions = {}): Promise<Verdict> {
+    if (!this.current.isHeld && !this.#hasEnded) {
+      // What it had was lost since the request came.
+      const again = await this.#registry.reopen(this);
+      if (again.is !== 'session') return again;
+    }
     const verdict = await this.#registry.instance.identify(this.current, user, options);
     if (verdict.is !== 'granted' || this.#hasEnded) return verdict;
     this.#user = { name: user, options: { clientAddress: options.clientAddress } };
     // Whoever knew the ID from before does not know the session of the user (session fixation).
-    this.#registry.rotate(this);
+    if (this.naming !== 'own') this.#registry.rename(this);
     return verdict;
+  }
+
+  /**
+   * Says that the application has given the session another ID, as it should after a login: the session goes on
+   * under that one.
+   * @throws TypeError where the application has no sessions of its own (option `sessionId`).
+   */
+  rename(id: string): void {
+    if (this.naming !== 'own')
+      throw new TypeError('Only a session whose ID is the application’s own can be renamed.');
+    if (!this.#hasEnded) this.#registry.rename(this, id);
   }
 
   /** Ends it: its unit is free at once, or after the grace when it visited one page only. */
@@ -134,6 +171,8 @@ export class WebSessions implements Registry {
   readonly #opening = new Map<string, Promise<Entry>>();
   /** IDs of sessions that timed out within their grace: whoever comes back shares the unit that is still held. */
   readonly #lingering = new Map<string, number>();
+  /** IDs that sessions had until a login just now. */
+  readonly #former = new Map<string, number>();
   #cancelSweep: (() => void) | null = null;
   #isClosed = false;
 
@@ -167,9 +206,13 @@ export class WebSessions implements Registry {
    */
   async enter(id: string | undefined, isOwn = false): Promise<Entry> {
     const known = id === undefined ? undefined : this.#sessions.get(id);
-    const isTaken = id !== undefined && (isOwn || known !== undefined || this.#isLingering(id));
+    const isTaken = id !== undefined && (isOwn || known !== undefined || this.#holds(this.#lingering, id));
+    // A request that crossed the answer to a login says the former ID. It is not the user's, for somebody else may
+    // know that ID; and it is given no other, with which the browser would forget the one that it is being told.
+    const isPassing = !isTaken && id !== undefined && this.#holds(this.#former, id);
+    const naming = isOwn ? 'own' : isPassing ? 'passing' : 'made';
     const sessionId = isTaken ? id : newId();
-    const entry = known?.current.isHeld ? known : await this.#openOnce(sessionId, known);
+    const entry = known?.current.isHeld ? known : await this.#openOnce(sessionId, known, naming);
     if (entry.is === 'session') {
       entry.pages += 1;
       entry.active += 1;
@@ -181,28 +224,40 @@ export class WebSessions implements Registry {
   /** Notes that a request of a session is over. */
   leave(session: LicensedSession): void {
     session.active -= 1;
-    if (!session.hasEnded) this.#touch(session);
+    if (session.hasEnded) return;
+    if (session.naming === 'passing') this.#endAtOnce(session);
+    else this.#touch(session);
+  }
+
+  /** Takes a new login for a session whose login was lost, and identifies whoever was logged in. */
+  reopen(session: LicensedSession): Promise<Entry> {
+    return this.#openOnce(session.id, session, session.naming);
   }
 
   /** Requests of one session that come at once open it once. */
-  #openOnce(id: string, known: LicensedSession | undefined): Promise<Entry> {
+  #openOnce(id: string, known: LicensedSession | undefined, naming: SessionNaming): Promise<Entry> {
     let opening = this.#opening.get(id);
     if (opening === undefined) {
-      opening = this.#open(id, known).finally(() => this.#opening.delete(id));
+      opening = this.#open(id, known, naming).finally(() => this.#opening.delete(id));
       this.#opening.set(id, opening);
     }
     return opening;
   }
 
-  async #open(id: string, known: LicensedSession | undefined): Promise<Entry> {
+  async #open(id: string, known: LicensedSession | undefined, naming: SessionNaming): Promise<Entry> {
     if (this.#isClosed) return CLOSED;
-    if (known === undefined && this.#sessions.size >= this.#sessionsMax) return this.#tooMany();
+    const count = this.#sessions.size + this.#opening.size;
+    if (known === undefined && count >= this.#sessionsMax) return this.#tooMany();
     const licenseId = known?.licenseId ?? licenseIdOf(id);
     const verdict = await this.instance.webSession(licenseId);
     if (verdict.is !== 'granted') return verdict;
+    if (this.#isClosed) {
+      this.instance.release(verdict);
+      return CLOSED;
+    }
     if (known === undefined) {
       this.#lingering.delete(id);
-      const session = new LicensedSession(this, id, licenseId, verdict);
+      const session = new LicensedSession(this, id, licenseId, verdict, naming);
       this.#sessions.set(id, session);
       return session;
     }
@@ -262,17 +317,31 @@ export class WebSessions implements Registry {
     this.#cancelSweep = this.#clock.after(Math.max(SWEEP_MS_MIN, nextMs - nowMs), () => this.#sweep());
   }
 
-  #isLingering(id: string): boolean {
-    const endsMs = this.#lingering.get(id);
+  /** Whether an ID is in a map whose entries end. */
+  #holds(ids: ReadonlyMap<string, number>, id: string): boolean {
+    const endsMs = ids.get(id);
     return endsMs !== undefined && endsMs > this.#clock.monotonicMs();
   }
 
-  /** Gives a session another ID. @returns the new one. */
-  rotate(session: LicensedSession): string {
+  /** Gives a session another ID; one that is left out is made. */
+  rename(session: LicensedSession, id: string = newId()): void {
+    if (id === session.id) return;
+    const inItsPlace = this.#sessions.get(id);
+    if (inItsPlace !== undefined) this.end(inItsPlace);
     const wasIn = this.#sessions.delete(session.id);
-    session.currentId = newId();
-    if (wasIn) this.#sessions.set(session.id, session);
-    return session.id;
+    if (session.naming === 'made') this.#noteFormer(session.id);
+    if (session.naming === 'passing') session.naming = 'made';
+    session.currentId = id;
+    if (wasIn) this.#sessions.set(id, session);
+  }
+
+  #noteFormer(id: string): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [former, endsMs] of this.#former) {
+      if (endsMs > nowMs) break;
+      this.#former.delete(former);
+    }
+    this.#former.set(id, nowMs + FORMER_ID_MS);
   }
 
   /** Ends a session. */
@@ -283,17 +352,21 @@ export class WebSessions implements Registry {
     this.instance.release(session.current, session.pages <= 1);
   }
 
+  /** Ends a session without any grace. */
+  #endAtOnce(session: LicensedSession): void {
+    session.markEnded();
+    this.#sessions.delete(session.id);
+    this.instance.release(session.current);
+  }
+
   /** Ends all of them, without any grace: the application ends, and nobody can cycle through sessions of it. */
   close(): void {
     this.#isClosed = true;
     this.#cancelSweep?.();
     this.#cancelSweep = null;
-    for (const session of this.#sessions.values()) {
-      session.markEnded();
-      this.instance.release(session.current);
-    }
-    this.#sessions.clear();
+    for (const session of this.#sessions.values()) this.#endAtOnce(session);
     this.#lingering.clear();
+    this.#former.clear();
   }
 }
 

@@ -102,5 +102,7 @@ class TokenFile implements TokenSource {
 }
 
 function unreadable(file: string, error: NodeJS.ErrnoException): Error {
-  return new Error(`The token file ${file} cannot be used: ${error.code ?? error.message}.`);
+  return new Error(
+    `The token file ${file} cannot be used: ${error.code ?? error.message}. It must hold the token, and be readable for this process.`,
+  );
 }

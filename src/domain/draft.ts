@@ -6,7 +6,7 @@
 import { applyEvent } from './apply.ts';
 import type { JournalEvent, RefusalSample, Refused, Rule } from './events.ts';
 import { decisionId } from './events.ts';
-import type { ExcessUser } from './excesses.ts';
+import type { Meanwhile } from './excesses.ts';
 import type { Moment } from './holdings.ts';
 import type { Table } from './table.ts';
 
@@ -22,8 +22,8 @@ export class Draft {
   readonly events: JournalEvent[] = [];
   /** Key files that came with the batch, to be stored with the facts. */
   readonly files = new Map<string, Uint8Array>();
-  /** Who came in over the limit in this batch and stands in no record yet, by pool. */
-  readonly arrivals = new Map<string, ExcessUser[]>();
+  /** What this batch has come to of combined use over the limit and stands in no record yet, by pool. */
+  readonly meanwhile = new Map<string, Meanwhile>();
   readonly #moment: Moment;
   readonly #actorIndex = new Map<string, number>();
   readonly #refusals = new Map<string, { event: Refused; index: number }>();

@@ -56,6 +56,7 @@ export const PROBLEMS = {
   'server-unreachable': { status: 503, title: 'The licence server cannot be reached' },
   // Conflicts of identity and state.
   'id-reused': { status: 409, title: 'The ID was used with another body' },
+  'table-too-large': { status: 422, title: 'The reported table is too large' },
   'login-released': { status: 409, title: 'The login with this ID was already released' },
   'login-ambiguous': { status: 409, title: 'The login ID is held on several instances' },
   'login-lost': { status: 409, title: 'The login is no longer held' },

@@ -42,17 +42,27 @@ export interface Excess {
   readonly users: readonly ExcessUser[];
   /** How often somebody came in: whoever went and came again is counted again. */
   readonly usersCount: number;
-  /** The instances that they came in on, or that came back. */
+  /** The instances that they came in on, the first `EXCESS_INSTANCES_MAX` of them. */
   readonly instances: readonly string[];
   /** What brought use below the limit; null while nothing has. */
   readonly endedBy: ExcessEnd | null;
 }
 
-/** What brought use below the limit. */
-export type ExcessEnd = 'logouts' | 'silence' | 'restart' | 'removal';
+/** What brought use below the limit, or that instances do not decide for themselves any more. */
+export type ExcessEnd = 'logouts' | 'silence' | 'restart' | 'removal' | 'change';
 
 /** How many users an episode names; the others are counted. */
 export const EXCESS_USERS_MAX = 100;
+/** How many instances an episode names: its record is written anew with every change. */
+export const EXCESS_INSTANCES_MAX = 100;
+
+/** What a batch has come to of one pool, and no record says yet. */
+export interface Meanwhile {
+  /** Who came in over the limit. */
+  readonly arrivals: ExcessUser[];
+  /** The most units over the limit at one time. */
+  unitsMax: number;
+}
 
 /**
  * Begins an episode when combined use is over the limit of a pool that has none, or notes who came in during the
@@ -66,11 +76,7 @@ export function noteExcess(
   over: { readonly limit: number; readonly cause: ExcessCause; readonly arrivals: readonly ExcessUser[] },
 ): void {
   const { limit, cause, arrivals } = over;
-  if (arrivals.length > 0) {
-    const known = draft.arrivals.get(pool.id);
-    if (known) for (const arrival of arrivals) known.push(arrival);
-    else draft.arrivals.set(pool.id, [...arrivals]);
-  }
+  noteMeanwhile(draft, pool, arrivals);
   if (pool.excess !== null || pool.units <= limit) return;
   const excess: Excess = {
     id: draft.nextDecision,
@@ -91,14 +97,32 @@ export function noteExcess(
   draft.emit({ type: 'excess', excess: continued(draft, pool, excess) });
 }
 
+/** The most of a batch counts, even if the next operation of it took some of that away again. */
+function noteMeanwhile(draft: Draft, pool: Pool, arrivals: readonly ExcessUser[]): void {
+  const { excess } = pool;
+  const units = excess === null ? 0 : pool.units - excess.limit;
+  if (arrivals.length === 0 && units <= (excess?.unitsMax ?? 0)) return;
+  const known = draft.meanwhile.get(pool.id);
+  if (!known) {
+    draft.meanwhile.set(pool.id, { arrivals: [...arrivals], unitsMax: units });
+    return;
+  }
+  for (const arrival of arrivals) known.arrivals.push(arrival);
+  known.unitsMax = Math.max(known.unitsMax, units);
+}
+
 /** Ends the episodes of the pools whose combined use is below the limit: to reach it is not enough (F-54). */
 export function endExcesses(draft: Draft, endedBy: ExcessEnd): void {
   for (const pool of [...draft.table.over]) {
-    const { excess } = pool;
-    if (excess === null || pool.units >= excess.limit) continue;
-    const last = continued(draft, pool, excess);
-    draft.emit({ type: 'excess', excess: { ...last, toMs: draft.atMs, endedBy } });
+    if (pool.excess !== null && pool.units < pool.excess.limit) endExcess(draft, pool, endedBy);
   }
+}
+
+/** Ends the episode of a pool, if one is open, wherever its use stands. */
+export function endExcess(draft: Draft, pool: Pool, endedBy: ExcessEnd): void {
+  if (pool.excess === null) return;
+  const last = continued(draft, pool, pool.excess);
+  draft.emit({ type: 'excess', excess: { ...last, toMs: draft.atMs, endedBy } });
 }
 
 /** Brings the records of open episodes up to the end of a batch, where it changed anything of them. */
@@ -106,15 +130,15 @@ export function recordExcesses(draft: Draft): void {
   for (const pool of draft.table.over) {
     const { excess } = pool;
     if (excess === null) continue;
-    if (pool.units - excess.limit === excess.units && !draft.arrivals.has(pool.id)) continue;
+    if (pool.units - excess.limit === excess.units && !draft.meanwhile.has(pool.id)) continue;
     draft.emit({ type: 'excess', excess: continued(draft, pool, excess) });
   }
 }
 
 /** The record as of now: what was over the limit since it was written is counted for that time. */
 function continued(draft: Draft, pool: Pool, excess: Excess): Excess {
-  const arrivals = draft.arrivals.get(pool.id) ?? [];
-  draft.arrivals.delete(pool.id);
+  const { arrivals = [], unitsMax = 0 } = draft.meanwhile.get(pool.id) ?? {};
+  draft.meanwhile.delete(pool.id);
   const units = Math.max(0, pool.units - excess.limit);
   const instances = new Set(excess.instances);
   for (const { instance } of arrivals) instances.add(instance);
@@ -122,11 +146,11 @@ function continued(draft: Draft, pool: Pool, excess: Excess): Excess {
     ...excess,
     atMs: draft.atMs,
     units,
-    unitsMax: Math.max(excess.unitsMax, units),
+    unitsMax: Math.max(excess.unitsMax, unitsMax, units),
     unitMs: unitMsAt(excess, draft.atMs),
     users: [...excess.users, ...arrivals].slice(0, EXCESS_USERS_MAX),
     usersCount: excess.usersCount + arrivals.length,
-    instances: [...instances],
+    instances: [...instances].slice(0, EXCESS_INSTANCES_MAX),
   };
 }
 

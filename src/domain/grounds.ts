@@ -192,3 +192,16 @@ export function offlineGround(instance: string, userId: string, forSeconds: numb
     retryAfterSeconds: RETRY_AFTER_SECONDS,
   };
 }
+
+/** The server is away, and nothing that it leased to the instance is left for one connection more. */
+export function unleasedGround(instance: string, userId: string): Ground<LocalRule> {
+  return {
+    code: 'server-unreachable',
+    rule: 'offline',
+    limit: 0,
+    inUse: 0,
+    requested: 1,
+    detail: `The licence server has not answered, and nothing that it leased to "${instance}" is left for user "${userId}". Restore the connection to the server before the term of what is leased ends; whoever is in can stay until then.`,
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  };
+}

@@ -55,8 +55,8 @@ export class Pool {
   unitsPeak = 0;
   usersPeak = 0;
   connectionsPeak = 0;
-  /** How many of its users have transitioned. */
-  usersTransitioned = 0;
+  /** Its users who have transitioned. */
+  readonly transitioned = new Set<string>();
   /** Its users whose connections are counted apart. */
   readonly apart = new Set<string>();
   /** The units leased to instances, which are in use as far as anybody else is concerned. */

@@ -3,6 +3,7 @@
  */
 
 import type { Draft } from './draft.ts';
+import { endExcess } from './excesses.ts';
 import type { LicenseKey } from './keys.ts';
 import type { Answer, ChangeKey, InstallKey, Problem, RemoveKey } from './operations.ts';
 import type { Table } from './table.ts';
@@ -65,6 +66,8 @@ export function decideChangeKey(draft: Draft, operation: ChangeKey): Answer {
   if (problem) return problem;
   const key: InstalledKey = { ...current, ...operation.changes, revision: draft.nextDecision };
   draft.emit({ type: 'key-changed', key, by: draft.by(operation.actor) });
+  // Where instances do not decide for themselves any more, nobody is to be stopped for what they had let in.
+  if (enforcement !== 'local') endExcess(draft, draft.table.pool(key.id), 'change');
   return { is: 'key', key, outcome: 'changed' };
 }
 

@@ -244,7 +244,7 @@ export class LeaseRights {
    * @returns the statement; one that says `fresh` means that everything is lost, if anything was held.
    */
   statement(wallMs: number, monotonicMs: number): LeaseStatement {
-    if (this.#term.isOver(wallMs, monotonicMs)) this.lose();
+    if (this.#term.isOver(wallMs, monotonicMs) || this.#isSpent) this.lose();
     this.#sequence += 1;
     this.#outstanding = this.#sequence;
     this.#term.sent(wallMs, monotonicMs);
@@ -264,6 +264,13 @@ export class LeaseRights {
       wanted,
       users,
     };
+  }
+
+  /** Whether nothing more is granted and nothing is in use: another key, or none, is begun with afresh. */
+  get #isSpent(): boolean {
+    if (this.#closed === null || this.#used > 0) return false;
+    for (const userId of this.#entries.keys()) if (this.#connectionsOf(userId) > 0) return false;
+    return true;
   }
 
   #stateUsers(): StatedUser[] {

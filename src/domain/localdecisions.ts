@@ -70,7 +70,7 @@ export function decideLocalLogin(table: LocalTable, claims: LocalClaims, nowMs: 
   const needsId = kind === 'request' || (kind === 'web' && claims.webSession === undefined);
   const loginId = needsId ? table.makeId() : '';
   const identity = identify(claims, table.settings, loginId, table.instance, inheritedFrom(parent));
-  if (identity.is === 'illegal') return { is: 'problem', code: 'user-id-illegal', detail: identity.detail };
+  if (identity.is === 'illegal') return illegal(identity.detail);
   if (identity.is !== 'user') return enter(table, claims, identity.is === 'pending');
   const { userId } = identity;
   const user = table.users.get(userId);
@@ -88,6 +88,20 @@ export function decideLocalLogin(table: LocalTable, claims: LocalClaims, nowMs: 
     table.due.push(login);
   }
   return answered(login, next, added);
+}
+
+/**
+ * What is wrong with who a login says it is, without deciding it: the same for logins that the server decides.
+ * @returns null when it is somebody, or may be nobody.
+ */
+export function identityFault(table: LocalTable, claims: LocalClaims): Problem | null {
+  const { settings, instance } = table;
+  const identity = identify(claims, settings, '-', instance, inheritedFrom(claims.parent));
+  return identity.is === 'illegal' ? illegal(identity.detail) : null;
+}
+
+function illegal(detail: string): Problem {
+  return { is: 'problem', code: 'user-id-illegal', detail };
 }
 
 /** Lets in who is nobody: what costs nothing, and who has not identified himself yet (F-43). */
@@ -131,8 +145,7 @@ export function decideLocalIdentify(
   const claims: Claims = { kind: 'user', user: name, clientAddress };
   const identity = identify(claims, table.settings, '', table.instance);
   if (identity.is !== 'user') {
-    const detail = identity.is === 'illegal' ? identity.detail : '';
-    return { is: 'problem', code: 'user-id-illegal', detail };
+    return illegal(identity.is === 'illegal' ? identity.detail : '');
   }
   const { userId } = identity;
   if (login.user?.id === userId) return answered(login, login.user, 0);

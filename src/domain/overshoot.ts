@@ -17,6 +17,8 @@ export interface InstanceShare {
 export interface Overshoot {
   /** Units over the limit when every instance lets in as many as it may before it hears of the others. */
   readonly unitsPossible: number;
+  /** The units that logins at the server may hold besides, at most. */
+  readonly unitsAtServer: number;
   /**
    * The same when every user is on several instances, with as many connections on each as one unit bears there:
    * together they are too many, and each costs a unit (F-32).
@@ -37,34 +39,41 @@ const INTERVALS_UNTIL_KNOWN = 2;
 
 /**
  * @param key - with its enforcement; only under a local key anything can be exceeded.
- * @param instances - that are registered with it and not silent.
+ * @param instances - that are registered with it and may have users: a silent one may be alive behind a network that
+ * is broken, and come back with them.
+ * @param connectionsAtServer - logins at the server that count under the key; instances do not know of them.
  * @param intervalMs - the interval of updates, in milliseconds.
  * @param usersPerMs - new users over all instances, by the millisecond; null when it is not known.
  */
 export function overshootOf(
   key: Pick<InstalledKey, 'enforcement' | 'unitsEnforced' | 'connectionsPerUnitMax'>,
   instances: readonly Pick<Instance, 'name' | 'settings'>[],
+  connectionsAtServer: number,
   intervalMs: number,
   usersPerMs: number | null,
 ): Overshoot {
   const { unitsEnforced: limit, connectionsPerUnitMax } = key;
   const windowMs = INTERVALS_UNTIL_KNOWN * intervalMs;
   if (key.enforcement !== 'local') {
-    return { unitsPossible: 0, unitsPossibleByTransitions: 0, shares: [], unitsExpected: 0, windowMs };
+    const none = { unitsPossible: 0, unitsPossibleByTransitions: 0, unitsExpected: 0 };
+    return { ...none, unitsAtServer: 0, shares: [], windowMs };
   }
   const shares = instances.map(({ name, settings }) => ({
     instance: name,
     unitsMax: settings.unitLimit > 0 ? Math.min(settings.unitLimit, limit) : limit,
   }));
   const units = shares.reduce((sum, share) => sum + share.unitsMax, 0);
-  const unitsPossible = Math.max(0, units - limit);
+  const unitsAtServer = Math.min(limit, connectionsAtServer);
+  const unitsPossible = Math.max(0, units + unitsAtServer - limit);
   // One instance alone sees all connections of its users.
-  const isAlone = shares.length < 2;
-  const worst = isAlone ? unitsPossible : Math.max(0, units * connectionsPerUnitMax - limit);
+  const isAlone = shares.length + Math.sign(connectionsAtServer) < 2;
+  const transitioned = units * connectionsPerUnitMax + connectionsAtServer;
+  const worst = isAlone ? unitsPossible : Math.max(0, transitioned - limit);
   const expected = usersPerMs === null ? null : Math.ceil(usersPerMs * windowMs);
   return {
     unitsPossible,
     unitsPossibleByTransitions: worst,
+    unitsAtServer,
     shares,
     unitsExpected: expected === null ? null : Math.min(isAlone ? 0 : expected, unitsPossible),
     windowMs,

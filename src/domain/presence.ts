@@ -8,13 +8,15 @@ import type { Place, User } from './holdings.ts';
 /** Adds (1) or takes out (-1) what a user costs from its pool and from every instance it is on. */
 export function weigh(user: User, sign: 1 | -1): void {
   user.pool.units += sign * unitsOf(user);
-  if (user.transitioned) user.pool.usersTransitioned += sign;
-  if (user.apart) {
-    if (sign > 0) user.pool.apart.add(user.id);
-    else user.pool.apart.delete(user.id);
-  }
+  if (user.transitioned) note(user.pool.transitioned, user, sign);
+  if (user.apart) note(user.pool.apart, user, sign);
   if (user.home) user.home.units += sign * user.unitsAt(user.home);
   if (user.elsewhere) for (const place of user.elsewhere.keys()) place.units += sign * user.unitsAt(place);
+}
+
+function note(users: Set<string>, { id }: User, sign: 1 | -1): void {
+  if (sign > 0) users.add(id);
+  else users.delete(id);
 }
 
 /**

@@ -6,6 +6,14 @@
 import type { Digest } from './digest.ts';
 import type { ReleaseReason } from './events.ts';
 
+/** The most users that an instance may report; as many others may still stand while a full report replaces them. */
+export const USERS_REPORTED_MAX = 1_000_000;
+/**
+ * The most connections under one key. More than that is a mistake of whoever reports it, and would fit into no
+ * column of the table in Postgres.
+ */
+export const CONNECTIONS_COUNTED_MAX = 2_000_000_000;
+
 /** Why the rows of an instance that goes on were given up. */
 export type LostReason = Extract<ReleaseReason, 'silent' | 'moved'>;
 

@@ -16,9 +16,14 @@ import type { Place, Pool } from './holdings.ts';
 import type { Instance } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import { instanceNotFound } from './logins.ts';
-import type { Answer, Report, UpdateView } from './operations.ts';
+import type { Answer, Problem, Report, UpdateView } from './operations.ts';
 import { incarnationOld, refuseIncarnation, revive } from './registration.ts';
-import type { ReportedUser, ReportState } from './reports.ts';
+import {
+  CONNECTIONS_COUNTED_MAX,
+  type ReportedUser,
+  type ReportState,
+  USERS_REPORTED_MAX,
+} from './reports.ts';
 import type { Table } from './table.ts';
 import { type Terms, termsOf } from './terms.ts';
 
@@ -50,8 +55,10 @@ export function decideReport(draft: Draft, operation: Report, policy: Policy): A
   const terms = termsOf(table, instance, draft.atMs, policy.revokedKeys);
   if (!isOld && terms.key) leaveOtherPool(draft, place, terms.key, operation.actor);
   const sequel = sequelOf(place.report, operation);
-  if (sequel === 'new' && terms.key && terms.enforcement !== 'central')
-    record(draft, place, terms.key, operation);
+  if (sequel === 'new' && terms.key && terms.enforcement !== 'central') {
+    const problem = record(draft, place, terms.key, operation);
+    if (problem) return problem;
+  }
   const resend = sequel === 'gap' || (sequel !== 'old' && differs(place.report, operation.digest));
   return { is: 'updated', update: viewUpdate(table, instance, terms, resend && hasRows(terms), draft.atMs) };
 }
@@ -111,7 +118,8 @@ interface Tally {
   used: number;
 }
 
-function record(draft: Draft, place: Place, key: InstalledKey, operation: Report): void {
+/** @returns what stands against taking the rows at all: more than anybody can have. */
+function record(draft: Draft, place: Place, key: InstalledKey, operation: Report): Problem | null {
   const pool = draft.table.pool(key.id);
   const { fullFrom, more, sequence, incarnation } = operation;
   const wasLost = place.report?.lost ?? null;
@@ -126,6 +134,8 @@ function record(draft: Draft, place: Place, key: InstalledKey, operation: Report
   };
   for (const row of operation.rows) tallyRow(tally, place, row, key, fullFrom !== null);
   const dropped = fullFrom === null || more ? undefined : tallyUnstated(tally, place, fullFrom);
+  const problem = refuseTooLarge(tally, place, more);
+  if (problem) return problem;
   draft.emit({
     type: 'reported',
     instance: place.instance,
@@ -142,12 +152,31 @@ function record(draft: Draft, place: Place, key: InstalledKey, operation: Report
     used: tally.used,
     by: draft.by(operation.actor),
   });
-  if (!tally.counted) return;
+  if (!tally.counted) return null;
   const arrivals = arrivalsOf(tally, place.instance, key.unitsEnforced);
   const cause = wasLost === 'silent' ? 'returned' : 'reported';
   noteExcess(draft, pool, { limit: key.unitsEnforced, cause, arrivals });
   // Before the answer is made, which says whether it goes on.
   endExcesses(draft, 'logouts');
+  return null;
+}
+
+/** Nobody has so many; the counts of the table have to hold them. */
+function refuseTooLarge(
+  { digest, counted, pool }: Tally,
+  { instance, report }: Place,
+  more: boolean,
+): Problem | null {
+  const usersMax = more ? 2 * USERS_REPORTED_MAX : USERS_REPORTED_MAX;
+  const added = digest.connections - (report?.connections ?? 0);
+  const connections = counted ? pool.connections + added : digest.connections;
+  const isTooLarge = digest.rows > usersMax || (added > 0 && connections > CONNECTIONS_COUNTED_MAX);
+  if (!isTooLarge) return null;
+  return {
+    is: 'problem',
+    code: 'table-too-large',
+    detail: `With this update instance "${instance}" would have ${digest.rows} users and its key ${connections} connections; an instance may have ${USERS_REPORTED_MAX} users and a key ${CONNECTIONS_COUNTED_MAX} connections. Nothing of the update was taken. Look for what makes connections and does not end them.`,
+  };
 }
 
 /** @param isFull - a full report states every row anew; otherwise one that changes nothing is passed over. */
@@ -288,10 +317,11 @@ export function viewUpdate(
 }
 
 function transitionedElsewhere(place: Place, pool: Pool): string[] {
-  if (pool.usersTransitioned === 0 || !place.report?.counted) return [];
-  const users: string[] = [];
-  for (const [id, row] of place.reported) {
-    if (!row.transitioned && pool.users.get(id)?.transitioned) users.push(id);
-  }
-  return users;
+  if (!place.report?.counted) return [];
+  const { transitioned } = pool;
+  const { reported } = place;
+  // Of the two the smaller is gone through: every sign of life is answered with this.
+  if (transitioned.size < reported.size)
+    return [...transitioned].filter((id) => reported.get(id)?.transitioned === false);
+  return [...reported].filter(([id, row]) => !row.transitioned && transitioned.has(id)).map(([id]) => id);
 }

@@ -36,13 +36,14 @@ export const ExcessShape = Type.Object({
       'How many users came in over the limit: whose coming brought it over, or who came meanwhile.',
   }),
   users: Type.Array(Type.Object({ userId: Type.String(), instance: Type.String() }), {
-    description: 'The first of them.',
+    description: 'The first of them, at most 100.',
   }),
-  instances: Type.Array(Type.String(), { description: 'The instances that they came in on.' }),
+  instances: Type.Array(Type.String(), { description: 'The instances that they came in on, the first 100 of them.' }),
   endedBy: Type.Optional(
-    Type.Enum(['logouts', 'silence', 'restart', 'removal'], {
+    Type.Enum(['logouts', 'silence', 'restart', 'removal', 'change'], {
       type: 'string',
-      description: 'What brought use below the limit.',
+      description:
+        'What brought use below the limit: users logged out; an instance was silent too long, was started again, or was deregistered, closed or moved to another key. Or the enforcement of the key was changed.',
     }),
   ),
 });

@@ -48,6 +48,8 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'server-unreachable':
     'An instance that decides for itself has been without the server longer than its setting allows, and lets in only users it knows. Restore the connection.',
   'id-reused': 'Make a new ID for every new login; the same ID is only for repeating the same request.',
+  'table-too-large':
+    'An instance reports more users or connections than can be counted; `detail` says the limits. Nothing of the update was taken. Look for connections that are opened and never closed.',
   'login-released': 'Make a new ID and log in again.',
   'login-ambiguous': 'Name the instance as well.',
   'login-lost': 'The unit is no longer held; `detail` says why. Log in again with a new ID.',

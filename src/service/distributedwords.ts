@@ -20,6 +20,7 @@ export const EXCESS_ENDS: Readonly<Record<ExcessEnd, string>> = {
   silence: 'an instance was silent too long',
   restart: 'an instance was started again',
   removal: 'an instance was deregistered, closed or moved to another key',
+  change: 'the enforcement of the key was changed',
 };
 
 /**
@@ -58,7 +59,7 @@ function excessWords(excess: Excess): string {
   const since = `Combined use of key ${pool} came over its ${limit} units at ${instant(fromMs)}, because ${EXCESS_CAUSES[cause]}`;
   const sofar = `by ${many(unitsMax, 'unit')} at most, with ${many(usersCount, 'user')} who came in over the limit`;
   if (toMs === null) return `${since}, ${sofar} so far; ${many(excess.units, 'unit')} over it now.`;
-  return `${since}, ${sofar}. It fell below the limit at ${instant(toMs)}, because ${EXCESS_ENDS[endedBy ?? 'logouts']}.`;
+  return `${since}, ${sofar}. It ended at ${instant(toMs)}, because ${EXCESS_ENDS[endedBy ?? 'logouts']}.`;
 }
 
 function many(count: number, what: string): string {

@@ -80,11 +80,17 @@ export class Excesses {
     const read = await lane.read((table) => readKey(table, id));
     if (read === null) throw new LicenseError('key-not-found', keyNotFound(id).detail);
     const nowMs = Math.floor(clock.nowMs());
-    const { key, instances, known, inUse, excess, version } = read;
+    const { key, instances, known, connectionsAtServer, inUse, excess, version } = read;
     const rate = arrivals.rateOf(id, nowMs);
-    const active = instances.filter(({ state }) => state === 'active');
+    const mayHold = instances.filter(({ closed }) => !closed);
     const usersPerMs = rate === null ? null : rate.perMinuteMax / 60_000;
-    const overshoot = overshootOf(key, active, updateIntervalSeconds * 1000, usersPerMs);
+    const overshoot = overshootOf(
+      key,
+      mayHold,
+      connectionsAtServer,
+      updateIntervalSeconds * 1000,
+      usersPerMs,
+    );
     const unitsOf = new Map(overshoot.shares.map(({ instance, unitsMax }) => [instance, unitsMax]));
     const heard = await signs.of(known, nowMs);
     return {
@@ -115,7 +121,23 @@ function readKey(table: Table, id: string) {
   const pool = table.pools.get(id);
   const known = instances.map((instance) => knownSign(table, instance));
   const { version } = table;
-  return { key, instances, known, inUse: pool?.units ?? 0, excess: pool?.excess ?? null, version };
+  return {
+    key,
+    instances,
+    known,
+    connectionsAtServer: connectionsAtServer(table, id),
+    inUse: pool?.units ?? 0,
+    excess: pool?.excess ?? null,
+    version,
+  };
+}
+
+/** How many connections of a pool are logins at the server, and not reported by an instance. */
+function connectionsAtServer(table: Table, id: string): number {
+  let connections = table.pools.get(id)?.connections ?? 0;
+  for (const { report } of table.places.values())
+    if (report?.counted && report.pool === id) connections -= report.connections;
+  return connections;
 }
 
 function asOfNow(excess: Excess, nowMs: number): Excess {

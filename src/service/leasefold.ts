@@ -12,7 +12,8 @@ export function leaseChangesOf(table: Table, touched: Touched): LeaseChanges {
   const leasesGone: string[] = [];
   for (const lease of touched.leases) {
     if (isThere(table, lease)) leases.push(recordOf(lease));
-    else leasesGone.push(lease.id);
+    // A batch that was taken back and decided again made it twice, under one ID.
+    else if (!table.places.get(lease.place.instance)?.leases.has(lease.id)) leasesGone.push(lease.id);
   }
   const allowances: AllowanceRecord[] = [];
   const allowancesGone: { lease: string; userId: string }[] = [];

@@ -18,6 +18,22 @@ export type ReleaseTarget =
   | { readonly instance: string }
   | { readonly key: string; readonly user: string };
 
+/** Connections that instances let in by themselves, as they reported last. Nobody but they can end these. */
+export interface HeldByInstances {
+  readonly connections: number;
+  /** Their names, in order. */
+  readonly instances: readonly string[];
+}
+
+/** What came of a release. */
+export interface Released {
+  /** How many logins ended. */
+  readonly released: number;
+  /** Null when there was nothing to end. */
+  readonly decision: string | null;
+  readonly held: HeldByInstances;
+}
+
 /** What the releases need. */
 export interface ReleasesOptions {
   readonly lane: Pick<Lane, 'submit' | 'read'>;
@@ -43,23 +59,23 @@ export class Releases {
    * @param target - what to release.
    * @param note - why, for the journal.
    * @param actor - who does it.
-   * @returns how many logins ended, and the decision; null when there was nothing to end.
+   * @returns how many logins ended, the decision, and what of it only instances can end.
    * @throws LicenseError `key-not-found`, `instance-not-found` or `login-not-found`.
    */
-  async release(
-    target: ReleaseTarget,
-    note: string,
-    actor: string,
-  ): Promise<{ readonly released: number; readonly decision: string | null } | Answer> {
+  async release(target: ReleaseTarget, note: string, actor: string): Promise<Released | Answer> {
     const { lane, heartbeats } = this.#options;
-    const { isHeld, leased } = await lane.read((table) => lookFor(table, target));
-    if (!isHeld) return { released: 0, decision: null };
+    const found = await lane.read((table) => ({
+      ...lookFor(table, target),
+      held: reportedOf(table, target),
+    }));
+    const { isHeld, leased, held } = found;
+    if (!isHeld) return { released: 0, decision: null, held };
     const answer = await this.#submit(target, note, actor);
     if (answer.is !== 'released' && answer.is !== 'ended') return answer;
     // So that no replica renews by the coordination store what the journal has ended.
     await heartbeats.forgetLogins(leased);
     const released = answer.is === 'ended' ? answer.logins : Number(answer.login !== null);
-    return { released, decision: released === 0 ? null : answer.decision };
+    return { released, decision: released === 0 ? null : answer.decision, held };
   }
 
   #submit(target: ReleaseTarget, note: string, actor: string): Promise<Answer> {
@@ -84,6 +100,23 @@ export function leasedOf(logins: Iterable<Login>): LeasedLogin[] {
     if (leaseSeconds > 0) leased.push({ instance: place.instance, id });
   }
   return leased;
+}
+
+/** What instances have reported of a target: their users stay, whatever is released at the server. */
+function reportedOf(table: Table, target: ReleaseTarget): HeldByInstances {
+  const instances: string[] = [];
+  let connections = 0;
+  const add = (instance: string, count: number) => {
+    if (count > 0) instances.push(instance);
+    connections += count;
+  };
+  if ('key' in target) {
+    for (const { instance, report, reported } of table.places.values())
+      if (report?.pool === target.key) add(instance, reported.get(target.user)?.connections ?? 0);
+  } else if (!('login' in target)) {
+    add(target.instance, table.places.get(target.instance)?.report?.connections ?? 0);
+  }
+  return { connections, instances: instances.sort() };
 }
 
 /** A login that is not in must not be released: that would only remember its ID as one never to be granted. */

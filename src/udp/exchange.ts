@@ -30,8 +30,8 @@ export class Acquaintance {
   proven: { readonly proof: Buffer; readonly address: string; readonly port: number } | null = null;
   /** The highest incarnation that Lictor has confirmed; 0 when none has been. */
   incarnation = 0;
-  /** The incarnation that was shut down last. */
-  closed = 0;
+  /** The life that was shut down last, in hexadecimal digits; empty when none was. */
+  closed = '';
   settings: Pick<InstanceSettings, 'unitLimit' | 'connectionLimit'> = { unitLimit: 0, connectionLimit: 0 };
   settingsRevision: string | undefined;
   /** The last update of several parts that was whole. */
@@ -51,6 +51,8 @@ export class Exchange {
   /** What the request's proof of address says; null when it proves nothing. */
   readonly proof: Proof | null;
   readonly keys: DatagramKeys;
+  /** The life of the request in hexadecimal digits, as which it is registered. */
+  readonly life: string;
   readonly #octets: number;
   readonly #reply: Reply;
 
@@ -69,6 +71,7 @@ export class Exchange {
     this.frame = request.frame;
     this.sender = request.sender;
     this.keys = request.keys;
+    this.life = request.frame.life.toString('hex');
     this.acquaintance = request.acquaintance;
     this.proof = request.proof;
     this.#octets = request.octets;

@@ -48,6 +48,10 @@ export class Faults {
 
   /** Answers as the error says, where it is for the instance to know. */
   tell(exchange: Exchange, error: unknown): void {
+    if (error instanceof TypeError || error instanceof RangeError) {
+      this.bug(error);
+      return;
+    }
     if (!(error instanceof ApiError)) {
       this.#complain('unreachable', error, 'Lictor cannot be reached; instances go on alone.');
       datagrams.dropped('lictor-away');
@@ -56,6 +60,7 @@ export class Faults {
     const { code, message, status, problem } = error;
     if (exchange.proof === null) {
       // An address that has proven nothing yet is told nothing but how to prove itself.
+      this.#complain(code, error, 'Lictor refuses what the sidecar asks; instances go on alone.');
       datagrams.dropped('lictor-away');
     } else if (STALE.has(code)) {
       const incarnation = typeof problem.incarnation === 'number' ? problem.incarnation : 0;

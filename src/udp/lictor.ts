@@ -99,6 +99,15 @@ export function lictorBy(client: Client): Lictor {
   };
 }
 
+/**
+ * Asks Lictor something that changes nothing, to find out whether it is there and lets the sidecar in.
+ * @returns the first installed key that the token may see; null when there is none.
+ * @throws what the client throws.
+ */
+export async function greet(client: Client): Promise<KnownKey | null> {
+  return (await client.keys.list({ limit: 1 })).items[0] ?? null;
+}
+
 async function nullWhen<T>(code: string, call: Promise<T>): Promise<T | null> {
   try {
     return await call;

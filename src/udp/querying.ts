@@ -79,6 +79,22 @@ export class Querying {
     answerPart(exchange, what, this.#number, octets, 0);
   }
 
+  /** Drops the reports whose parts were not asked for in time. */
+  sweep(): void {
+    const nowMs = this.#now();
+    for (const [number, { untilMs }] of this.#kept) if (untilMs <= nowMs) this.#drop(number);
+  }
+
+  /** Octets of the reports that are kept. */
+  get keptOctets(): number {
+    return this.#keptOctets;
+  }
+
+  #drop(number: number): void {
+    this.#keptOctets -= this.#kept.get(number)!.octets.length;
+    this.#kept.delete(number);
+  }
+
   #keep(number: number, { instance, what, octets }: Omit<Kept, 'untilMs'>): void {
     const nowMs = this.#now();
     this.#kept.set(number, { instance, what, octets, untilMs: nowMs + KEPT_MS });
@@ -88,8 +104,7 @@ export class Querying {
       // The report of the same instance before this one is not asked for any more.
       const isReplaced = kept.instance === instance && oldest !== number;
       if (!isReplaced && kept.untilMs > nowMs && !(isOver && oldest !== number)) continue;
-      this.#kept.delete(oldest);
-      this.#keptOctets -= kept.octets.length;
+      this.#drop(oldest);
     }
   }
 }

@@ -14,6 +14,8 @@ const PAGE_LIMIT = 500;
 /** The longest report; a longer one is cut at a line and says so. */
 export const REPORT_OCTETS_TOTAL_MAX: number = 16 * 1_048_576;
 
+const CUT = '# cut: the report is too long';
+
 /** Makes reports by a client. */
 export class Reports {
   readonly #client: Client;
@@ -40,7 +42,7 @@ export class Reports {
    * @throws what the client throws.
    */
   async make(what: QueryName, instance: string): Promise<Buffer> {
-    const lines: string[] = [];
+    const lines = new Lines();
     const isOfServers = what === 'server' || what === 'servers';
     if (isOfServers) await this.#servers(lines);
     if (what !== 'server') {
@@ -50,24 +52,25 @@ export class Reports {
       if (what !== 'counts') await this.#instances(lines, key, instance);
       if (what !== 'counts') await this.#users(lines, key, instance);
     }
-    return bounded(lines);
+    return lines.octets();
   }
 
   async #keyOf(instance: string): Promise<string | undefined> {
     return (await this.#client.instances.read(instance)).key;
   }
 
-  async #servers(lines: string[]): Promise<void> {
+  async #servers(lines: Lines): Promise<void> {
     lines.push('# server\taddress\tport\tstate');
     for (const { name, address, port, state } of await this.#roster.list()) {
       lines.push(row(name, address, port, state));
     }
   }
 
-  async #counts(lines: string[], key: string | undefined | null, instance: string): Promise<void> {
+  async #counts(lines: Lines, key: string | undefined | null, instance: string): Promise<void> {
     lines.push('# key\tauthorised\tenforced\tunits\tfree\tusers\tconnections');
     const list = (cursor?: string) => this.#client.usage.counts(pageOf(key, cursor));
     for await (const each of pages(list)) {
+      if (lines.isFull) return;
       if (!concerns(key, instance, each.key, each.instance)) continue;
       const { unitsAuthorised, unitsEnforced, unitsInUse, unitsFree, users, connections } = each;
       lines.push(
@@ -76,19 +79,21 @@ export class Reports {
     }
   }
 
-  async #instances(lines: string[], key: string | undefined | null, instance: string): Promise<void> {
+  async #instances(lines: Lines, key: string | undefined | null, instance: string): Promise<void> {
     lines.push('# instance\tkey\tstate\tunits\tusers\tconnections');
     const list = (cursor?: string) => this.#client.usage.instances(pageOf(key, cursor));
     for await (const each of pages(list)) {
+      if (lines.isFull) return;
       if (!concerns(key, instance, each.key, each.instance)) continue;
       lines.push(row(each.instance, each.key ?? '-', each.state, each.units, each.users, each.connections));
     }
   }
 
-  async #users(lines: string[], key: string | undefined | null, instance: string): Promise<void> {
+  async #users(lines: Lines, key: string | undefined | null, instance: string): Promise<void> {
     lines.push('# user\tkey\tinstance\tconnections\tunits\tshared\ttransitioned');
     const list = (cursor?: string) => this.#client.usage.users(pageOf(key, cursor));
     for await (const each of pages(list)) {
+      if (lines.isFull) return;
       for (const place of each.instances) {
         if (!concerns(key, instance, each.key, place.instance)) continue;
         const { connections, units, shared } = place;
@@ -140,9 +145,21 @@ function row(...fields: readonly (string | number)[]): string {
   return fields.map((field) => String(field).replace(/[\t\r\n]/g, ' ')).join('\t');
 }
 
-function bounded(lines: readonly string[]): Buffer {
-  const octets = Buffer.from(`${lines.join('\n')}\n`, 'utf8');
-  if (octets.length <= REPORT_OCTETS_TOTAL_MAX) return octets;
-  const end = octets.lastIndexOf('\n', REPORT_OCTETS_TOTAL_MAX - 64) + 1;
-  return Buffer.concat([octets.subarray(0, end), Buffer.from('# cut: the report is too long\n')]);
+/** The lines of a report, as many as it may have. */
+class Lines {
+  readonly #lines: string[] = [];
+  #left = REPORT_OCTETS_TOTAL_MAX - Buffer.byteLength(CUT);
+  isFull = false;
+
+  push(line: string): void {
+    if (this.isFull) return;
+    this.#left -= Buffer.byteLength(line) + 1;
+    this.isFull = this.#left < 0;
+    this.#lines.push(this.isFull ? CUT : line);
+  }
+
+  /** The text in UTF-8. */
+  octets(): Buffer {
+    return Buffer.from(`${this.#lines.join('\n')}\n`, 'utf8');
+  }
 }

@@ -12,8 +12,10 @@ export const USER_ID_OCTETS_MAX = 256;
 /** The most parts of one update. */
 export const UPDATE_PARTS_MAX = 4_096;
 /** The most licence servers an instance may say that it knows. */
-export const LICENSE_SERVERS_MAX = 16;
+export const LICENSE_SERVERS_MAX = 8;
 
+/** The highest number of an update that an answer can tell. */
+const SEQUENCE_MAX = 0xffff_ffff;
 const ROW_OCTETS = 10;
 const TRANSITIONED_BIT = 0x8000;
 const HASH_OCTETS = 32;
@@ -122,7 +124,12 @@ export function readUpdate(body: Buffer): UpdateBody | null {
     if (row === null) return null;
     rows.push(row);
   }
-  const isInRange = sequence > since && parts > 0 && parts <= UPDATE_PARTS_MAX && part < parts;
+  const isInRange =
+    sequence > since &&
+    parts > 0 &&
+    parts <= UPDATE_PARTS_MAX &&
+    part < parts &&
+    sequence + parts - 1 <= SEQUENCE_MAX;
   return reader.isDone && isInRange ? { sequence, since, parts, part, digest, rows } : null;
 }
 

@@ -2,9 +2,10 @@
 
 import { createHmac, createSecretKey, type KeyObject, randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createClient } from '../client/client.ts';
+import { type Client, createClient } from '../client/client.ts';
+import { ApiError } from '../client/problems.ts';
 import type { FaultLogger } from './faults.ts';
-import { lictorBy } from './lictor.ts';
+import { greet, lictorBy } from './lictor.ts';
 import { Querying } from './querying.ts';
 import { type ReportScope, Reports } from './reports.ts';
 import { alone, Beats, type Roster, type RosterLine } from './roster.ts';
@@ -21,8 +22,15 @@ const ATTEMPTS_MAX = 2;
 /** How long a shutdown waits for what is under way. */
 const CLOSE_TIMEOUT_MS = 5_000;
 const IDLE_POLL_MS = 20;
+/** What one instance may have Lictor asked: an instance that keeps to the protocol asks once a second at most. */
+const CALLS_PER_SECOND = 20;
+/** What every access token looks like. */
+const TOKEN = /^[\x21-\x7e]+$/;
 /** How many datagrams may come at once after a pause, as seconds of the rate. */
 const BURST_SECONDS = 2;
+
+/** What the sidecar tells about itself; a pino logger fits. */
+type RunningLogger = FaultLogger & SecretsLogger & SocketsLogger;
 
 /** What a sidecar is started with. */
 export interface SidecarOptions {
@@ -41,7 +49,7 @@ export interface SidecarOptions {
   readonly flightsMax: number;
   /** The ID of this process. */
   readonly holder: string;
-  readonly logger: FaultLogger & SecretsLogger & SocketsLogger;
+  readonly logger: RunningLogger;
 }
 
 /** A sidecar that receives. */
@@ -62,7 +70,7 @@ export interface RunningSidecar {
  */
 export async function startSidecar(options: SidecarOptions): Promise<RunningSidecar> {
   const { urls, token, tokenFile, logger } = options;
-  const proofKey = deriveProofKey(token ?? (await readFile(tokenFile!, 'utf8')).trim());
+  const proofKey = deriveProofKey(token ?? (await readToken(tokenFile!)));
   const secrets = await Secrets.open(options.secretsFile);
   const client = createClient({
     url: urls,
@@ -95,6 +103,7 @@ export async function startSidecar(options: SidecarOptions): Promise<RunningSide
   );
   place = { ...place, ...sockets.bound[0]! };
   beats?.start();
+  void tryLictor(client, logger);
   const upkeep = setInterval(() => {
     sidecar.sweep();
     void secrets.refresh(logger);
@@ -114,6 +123,13 @@ export async function startSidecar(options: SidecarOptions): Promise<RunningSide
   };
 }
 
+/** Proofs would be anybody's to make under a token that is empty, as of a file that is still to be written. */
+async function readToken(file: string): Promise<string> {
+  const token = (await readFile(file, 'utf8')).trim();
+  if (TOKEN.test(token)) return token;
+  throw new Error(`The file ${file}, which LICTOR_TOKEN_FILE names, holds no access token. Write one to it.`);
+}
+
 /** Proofs of address are made under the token, which no instance knows and which outlives the process. */
 function deriveProofKey(token: string): KeyObject {
   return createSecretKey(createHmac('sha256', token).update('lictor-udp/1 proof').digest());
@@ -124,9 +140,25 @@ function limitsOf(options: SidecarOptions): SidecarLimits {
   return {
     perAddress: rate(options.addressRateMax),
     perInstance: rate(options.instanceRateMax),
+    perInstanceCalls: rate(CALLS_PER_SECOND),
     flightsMax: options.flightsMax,
     stagedOctetsMax: options.stagedBytesMax,
   };
+}
+
+/** Says at the start what would else be found out by silence: that Lictor is away, or the token is not good. */
+async function tryLictor(client: Client, logger: RunningLogger): Promise<void> {
+  try {
+    const key = await greet(client);
+    if (key !== null) logger.info({}, 'Lictor answers.');
+    else logger.warn({}, 'Lictor answers, but shows the sidecar no key. Install one, or mend its token.');
+  } catch (error) {
+    const words =
+      error instanceof ApiError
+        ? "Lictor refuses the sidecar: mend its token, which needs an operator's role."
+        : 'Lictor cannot be reached; until it is, instances go on alone.';
+    logger.warn({ err: error }, words);
+  }
 }
 
 async function untilIdle(sidecar: Sidecar): Promise<void> {

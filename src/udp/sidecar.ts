@@ -28,11 +28,16 @@ const INSTANCES_MAX = 100_000;
 
 /** How long the answer to an update of several parts is kept for parts that come again. */
 const WHOLE_KEPT_MS = 10_000;
+/** Instances whose reports are being made at the same time; each may take as much memory as the longest. */
+const QUERIES_MAX = 16;
 
 /** What the sidecar is bounded by. */
 export interface SidecarLimits {
   readonly perAddress: Rate;
+  /** Of an instance at an address that it has proven; as much again for what comes from elsewhere in its name. */
   readonly perInstance: Rate;
+  /** What an instance may have Lictor asked: updates, starts, ends and reports. */
+  readonly perInstanceCalls: Rate;
   /** Instances that may have something under way with Lictor at the same time. */
   readonly flightsMax: number;
   /** Memory of updates that are not whole yet, in octets. */
@@ -60,8 +65,12 @@ export class Sidecar {
   readonly #parts: SidecarParts;
   readonly #addresses: Rates;
   readonly #instances: Rates;
+  readonly #unproven: Rates;
+  readonly #calls: Rates;
   readonly #acquaintances = new Map<string, Acquaintance>();
   readonly #staging: Staging;
+  /** Apart from the others, so that STARTs that were recorded and are sent again hold up no update. */
+  readonly #greetings: Flights;
   readonly #updates: Flights;
   readonly #queries: Flights;
   readonly #faults: Faults;
@@ -73,9 +82,12 @@ export class Sidecar {
     this.#parts = parts;
     this.#addresses = new Rates(limits.perAddress, SENDERS_MAX);
     this.#instances = new Rates(limits.perInstance, INSTANCES_MAX);
+    this.#unproven = new Rates(limits.perInstance, INSTANCES_MAX);
+    this.#calls = new Rates(limits.perInstanceCalls, INSTANCES_MAX);
     this.#staging = new Staging(limits.stagedOctetsMax);
+    this.#greetings = new Flights(limits.flightsMax);
     this.#updates = new Flights(limits.flightsMax);
-    this.#queries = new Flights(Math.max(1, Math.floor(limits.flightsMax / 4)));
+    this.#queries = new Flights(Math.min(QUERIES_MAX, limits.flightsMax));
     this.#faults = new Faults(logger, nowMs);
     this.#starting = {
       lictor,
@@ -91,12 +103,13 @@ export class Sidecar {
 
   /** Whether nothing is under way with Lictor. */
   get isIdle(): boolean {
-    return this.#updates.size === 0 && this.#queries.size === 0;
+    return this.#greetings.size + this.#updates.size + this.#queries.size === 0;
   }
 
   /** Drops what has waited too long; to be called now and then. */
   sweep(): void {
     this.#staging.sweep(this.#parts.nowMs());
+    this.#parts.querying.sweep();
   }
 
   /**
@@ -120,13 +133,17 @@ export class Sidecar {
     if (!this.#addresses.take(senderOf(sender.address), nowMs())) return 'address-rate';
     const frame = readRequest(datagram);
     if (typeof frame === 'string') return frame;
+    // Nobody can be answered there.
+    if (sender.port === 0) return 'malformed';
     const keys = keysOf(frame.name);
     if (keys === undefined) return 'unknown-instance';
     if (!isMadeBy(datagram, keys.instance)) return 'forged';
-    if (!this.#instances.take(frame.name, nowMs())) return 'instance-rate';
     const acquaintance = this.#acquaintanceOf(frame.name);
+    // Before its rate is looked at: what somebody has recorded and sends again must not use it up.
     if (!acquaintance.windows.take(frame.life.toString('hex'), frame.number)) return 'replayed';
     const proof = this.#proofOf(frame, sender, acquaintance);
+    const rates = proof === null ? this.#unproven : this.#instances;
+    if (!rates.take(frame.name, nowMs())) return 'instance-rate';
     const exchange = new Exchange({
       frame,
       octets: datagram.length,
@@ -175,12 +192,14 @@ export class Sidecar {
     const role = this.#parts.roster.role();
     if (role.is === 'standby') return this.#redirect(exchange, role.active);
     if (role.is === 'unknown') return 'standby';
+    const { incarnation, closed } = exchange.acquaintance;
     if (type === 'start') {
       const asked = readStart(body);
       if (asked === null) return 'malformed';
-      return this.#submit(this.#updates, exchange, () => start(this.#starting, exchange, asked));
+      if (exchange.life === closed) return 'late';
+      const flights = exchange.proof === null ? this.#greetings : this.#updates;
+      return this.#submit(flights, exchange, () => start(this.#starting, exchange, asked));
     }
-    const { incarnation, closed } = exchange.acquaintance;
     if (frame.incarnation < Math.max(1, incarnation)) return this.#stale(exchange, incarnation);
     if (type === 'shutdown') {
       if (body.length > 0) return 'malformed';
@@ -188,7 +207,7 @@ export class Sidecar {
       return this.#submit(this.#updates, exchange, () => shutDown(this.#starting, exchange));
     }
     // After its SHUTDOWN a life has nothing more to say; what comes was on its way before.
-    if (frame.incarnation === closed) return 'late';
+    if (exchange.life === closed) return 'late';
     return type === 'heartbeat' ? this.#heartbeat(exchange, body) : this.#update(exchange, body);
   }
 
@@ -214,16 +233,24 @@ export class Sidecar {
       exchange.answer('progress', writeProgress({ sequence, parts, received: staged.received }));
       return null;
     }
+    const { acquaintance } = exchange;
     const whole = body.parts === 1 ? null : { print, untilMs: nowMs + WHOLE_KEPT_MS, answer: null };
-    exchange.acquaintance.whole = whole;
-    return this.#submit(this.#updates, exchange, async () => {
+    acquaintance.whole = whole;
+    // What came to nothing must not be taken for answered: its parts are taken anew.
+    const forget = () => {
+      if (acquaintance.whole === whole) acquaintance.whole = null;
+    };
+    const work = async () => {
       try {
         await update(this.#parts.lictor, exchange, staged.update, whole);
       } catch (error) {
-        exchange.acquaintance.whole = null;
+        forget();
         throw error;
       }
-    });
+    };
+    const dropped = this.#submit(this.#updates, exchange, work, forget);
+    if (dropped !== null) forget();
+    return dropped;
   }
 
   /** A part of an update that was whole already is answered as the update was, once that is known. */
@@ -266,15 +293,29 @@ export class Sidecar {
     exchange.answer('challenge', proof);
   }
 
-  #submit(flights: Flights, exchange: Exchange, work: () => Promise<void>): DropReason | null {
-    const careful = async () => {
+  /** @param forget - called when newer work took the place of this. */
+  #submit(
+    flights: Flights,
+    exchange: Exchange,
+    work: () => Promise<void>,
+    forget: () => void = () => {},
+  ): DropReason | null {
+    const { life, frame } = exchange;
+    if (flights !== this.#greetings && !this.#calls.take(frame.name, this.#parts.nowMs())) {
+      return 'instance-rate';
+    }
+    const run = async () => {
       try {
         await work();
       } catch (error) {
         this.#tell(exchange, error);
       }
     };
-    return flights.submit(exchange.frame.name, careful) ? null : 'busy';
+    const displaced = () => {
+      forget();
+      datagrams.dropped('late');
+    };
+    return flights.submit(frame.name, { run, displaced, life, number: frame.number }) ? null : 'busy';
   }
 
   #tell(exchange: Exchange, error: unknown): void {

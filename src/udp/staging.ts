@@ -49,6 +49,13 @@ export function printOf(incarnation: number, isFull: boolean, update: UpdateBody
   return `${incarnation} ${isFull} ${sequence} ${since} ${parts} ${digestText(digest)}`;
 }
 
+/** Whether a part belongs to an update that is older than the one that is staged. */
+function isOvertaken(incarnation: number, sequence: number, present: Stage): boolean {
+  return (
+    incarnation < present.incarnation || (incarnation === present.incarnation && sequence < present.sequence)
+  );
+}
+
 /** The updates that are not whole yet, by instance. */
 export class Staging {
   readonly #octetsMax: number;
@@ -78,13 +85,13 @@ export class Staging {
     if (parts === 1) return { is: 'whole', update: { sequence, since, isFull, digest, parts: [rows] } };
     const print = printOf(incarnation, isFull, update);
     const present = this.#stages.get(instance);
-    if (present?.incarnation === incarnation && sequence < present.sequence) return { is: 'late' };
+    if (present !== undefined && isOvertaken(incarnation, sequence, present)) return { is: 'late' };
     const stage =
       present?.print === print ? present : this.#open(instance, incarnation, print, update, nowMs);
     if (stage === null) return { is: 'full' };
     if (stage.parts[part] === undefined) {
       const cost = rows.reduce((sum, row) => sum + ROW_COST_OCTETS + 2 * row.id.length, ROW_COST_OCTETS);
-      if (this.#octets + cost > this.#octetsMax) return { is: 'full' };
+      if (!this.#makeRoom(cost, instance, stage.octets + cost)) return { is: 'full' };
       stage.parts[part] = rows;
       stage.received[part >> 3]! |= 0x80 >> (part & 7);
       stage.missing -= 1;
@@ -111,7 +118,7 @@ export class Staging {
     this.drop(instance);
     this.sweep(nowMs);
     const octets = parts * 8;
-    if (this.#octets + octets > this.#octetsMax) return null;
+    if (!this.#makeRoom(octets, instance, octets)) return null;
     const stage: Stage = {
       print,
       incarnation,
@@ -125,6 +132,25 @@ export class Staging {
     this.#octets += octets;
     this.#stages.set(instance, stage);
     return stage;
+  }
+
+  /**
+   * Makes room, where there is none, by dropping the largest update of another instance if it is larger than
+   * what room is made for: an instance that fills the memory keeps no other from reporting.
+   */
+  #makeRoom(octets: number, instance: string, wholeOctets: number): boolean {
+    while (this.#octets + octets > this.#octetsMax) {
+      let largest: string | null = null;
+      let most = wholeOctets;
+      for (const [name, stage] of this.#stages) {
+        if (name === instance || stage.octets <= most) continue;
+        largest = name;
+        most = stage.octets;
+      }
+      if (largest === null) return false;
+      this.drop(largest);
+    }
+    return true;
   }
 
   /** Drops what an instance has staged. */

@@ -4,7 +4,7 @@
  * the incarnation is another one, and the proof is too old besides.
  */
 
-import { writeFault, writeWelcome } from './answers.ts';
+import { type Enforcement, writeFault, writeWelcome } from './answers.ts';
 import type { Exchange } from './exchange.ts';
 import type { KnownInstance, Lictor, Registered, Registration } from './lictor.ts';
 import { START_PROOF_SECONDS } from './proofs.ts';
@@ -24,8 +24,7 @@ export interface Starting {
  * @throws what the client throws.
  */
 export async function start(using: Starting, exchange: Exchange, body: StartBody): Promise<void> {
-  const { frame, proof } = exchange;
-  const registrationId = frame.life.toString('hex');
+  const { frame, proof, life: registrationId } = exchange;
   const known = await using.lictor.instance(frame.name);
   if (
     proof === null ||
@@ -33,6 +32,12 @@ export async function start(using: Starting, exchange: Exchange, body: StartBody
     !isDue(known, registrationId, proof.incarnation)
   ) {
     using.challenge(exchange, known?.incarnation ?? 0);
+    return;
+  }
+  if (known?.registrationId === registrationId && known.state === 'silent') {
+    // To register it again would begin a life under the same ID, which whoever has recorded this START could do.
+    const reason = 'This life of the instance has ended. Begin another one with START and a new life.';
+    exchange.answer('stale', writeFault({ code: 'instance-silent', reason }), known.incarnation);
     return;
   }
   const key = await findKey(using, exchange, body);
@@ -45,6 +50,7 @@ export async function start(using: Starting, exchange: Exchange, body: StartBody
     ...(body.licenseServers.length === 0 ? {} : { licenseServers: body.licenseServers }),
   };
   const registered = await using.lictor.register(frame.name, registration);
+  exchange.acquaintance.windows.keep(registrationId);
   if (registered.enforcement !== 'local') {
     refuseEnforcement(exchange, registered.key ?? null, registered.enforcement);
     return;
@@ -79,8 +85,8 @@ async function findKey(
   return undefined;
 }
 
-/** An instance behind the sidecar decides for itself, which only a local key permits. */
-function refuseEnforcement(exchange: Exchange, key: string | null, enforcement: string): void {
+/** Refuses an instance that would decide for itself, which only a local key permits. */
+export function refuseEnforcement(exchange: Exchange, key: string | null, enforcement: Enforcement): void {
   const reason =
     key === null
       ? 'The instance named no key, and without one each login needs the server. Name a key that is enforced locally.'
@@ -118,6 +124,6 @@ export async function shutDown({ lictor }: Starting, exchange: Exchange): Promis
   const { name, incarnation } = exchange.frame;
   await lictor.close(name, incarnation);
   // What the network delivers late must not wake the instance up again.
-  exchange.acquaintance.closed = incarnation;
+  exchange.acquaintance.closed = exchange.life;
   exchange.answer('goodbye', Buffer.alloc(0));
 }

@@ -6,6 +6,7 @@ import type { Acquaintance, Exchange, WholeAnswer } from './exchange.ts';
 import type { Lictor, Update, UpdateAnswer } from './lictor.ts';
 import type { HeartbeatBody } from './requests.ts';
 import type { WholeUpdate } from './staging.ts';
+import { refuseEnforcement } from './starting.ts';
 
 /** The most rows that one request over HTTP carries; Lictor takes 5,000. */
 const REQUEST_ROWS_MAX = 4_000;
@@ -75,7 +76,7 @@ export async function heartbeat(lictor: Lictor, exchange: Exchange, body: Heartb
 
 async function send(
   lictor: Lictor,
-  { frame, acquaintance }: Exchange,
+  { frame, life, acquaintance }: Exchange,
   update: Omit<Update, 'incarnation'>,
 ): Promise<UpdateAnswer> {
   const { settingsRevision } = acquaintance;
@@ -85,6 +86,7 @@ async function send(
     ...(settingsRevision === undefined ? {} : { settingsRevision }),
   });
   acquaintance.incarnation = Math.max(acquaintance.incarnation, frame.incarnation);
+  acquaintance.windows.keep(life);
   if (answer.settings !== undefined) {
     acquaintance.settings = answer.settings;
     acquaintance.settingsRevision = answer.settingsRevision;
@@ -116,6 +118,12 @@ function divide({ parts, sequence }: WholeUpdate): Share[] {
 
 function answerUpdate(exchange: Exchange, answer: UpdateAnswer, whole: WholeAnswer | null): void {
   const { acquaintance } = exchange;
+  if (answer.key !== undefined && answer.enforcement !== 'local') {
+    // The key was switched meanwhile: what the instance grants by itself is counted nowhere any more.
+    if (acquaintance.whole === whole) acquaintance.whole = null;
+    refuseEnforcement(exchange, answer.key, answer.enforcement);
+    return;
+  }
   const status: StatusBody = {
     sequence: answer.sequence,
     acknowledged: answer.acknowledged,

@@ -47,6 +47,7 @@ export class ReplayWindow {
 export class LifeWindows {
   readonly #livesMax: number;
   readonly #windows = new Map<string, ReplayWindow>();
+  #kept = '';
 
   /** @param livesMax - how many lives are remembered; the one that was first seen longest ago goes first. */
   constructor(livesMax: number) {
@@ -63,8 +64,24 @@ export class LifeWindows {
     if (window === undefined) {
       window = new ReplayWindow();
       this.#windows.set(life, window);
-      if (this.#windows.size > this.#livesMax) this.#windows.delete(this.#windows.keys().next().value!);
+      if (this.#windows.size > this.#livesMax) this.#forget(life);
     }
     return window.take(number);
+  }
+
+  /**
+   * Says which life Lictor has registered. Its window stays, so that nobody can have it forgotten by sending
+   * again what former lives sent.
+   */
+  keep(life: string): void {
+    this.#kept = life;
+  }
+
+  #forget(newest: string): void {
+    for (const life of this.#windows.keys()) {
+      if (life === this.#kept || life === newest) continue;
+      this.#windows.delete(life);
+      return;
+    }
   }
 }

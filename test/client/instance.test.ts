@@ -331,7 +331,7 @@ describe('an instance under a central key', () => {
       limit: 2,
     });
     expect(events).toEqual(['enforced-units']);
-    expect(await instance.login({ user: '' })).toMatchObject({ is: 'problem', code: 'malformed-request' });
+    expect(await instance.login({ user: '' })).toMatchObject({ is: 'problem', code: 'user-id-illegal' });
     await instance.report();
     expect(instance.isOnline).toBe(true);
     expect(await instance.logout(alice)).toBe(true);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { EXCESS_USERS_MAX, type Excess, unitMsAt } from '../../src/domain/excesses.ts';
+import { EXCESS_INSTANCES_MAX, EXCESS_USERS_MAX, type Excess, unitMsAt } from '../../src/domain/excesses.ts';
 import type { UpdateView } from '../../src/domain/operations.ts';
 import {
   makeKey,
@@ -129,6 +129,37 @@ describe('L-6: the over-limit ledger', () => {
     const [episode] = ledger(lictor);
     expect(episode?.users).toHaveLength(EXCESS_USERS_MAX);
     expect(episode?.usersCount).toBe(EXCESS_USERS_MAX + 50);
+  });
+
+  test('of many instances the first are named, so that a record stays small', () => {
+    const names = Array.from({ length: EXCESS_INSTANCES_MAX + 5 }, (_, index) => `i${index}`);
+    const keys = [makeKey({ enforcement: 'local', units: 1 })];
+    const lictor = world({ keys, instances: names.map((name) => ({ name })) });
+    for (const name of names) send(lictor, new Reporter(name).set(`user ${name}`, 1));
+    const [episode] = ledger(lictor);
+    expect(episode?.usersCount).toBe(names.length - 1);
+    expect(episode?.instances).toEqual(names.slice(1, EXCESS_INSTANCES_MAX + 1));
+  });
+
+  test('the most of a batch counts, also when its next operation takes some of it away', () => {
+    const { lictor, a, b } = sixOver();
+    for (let index = 1; index <= 4; index += 1) b.set(`b${index}`, 0);
+    lictor.run([a.letIn('x', 5).update(), b.update()]);
+    expect(ledger(lictor)).toMatchObject([{ units: 7, unitsMax: 11, usersCount: 11 }]);
+    expect(snapshotOf(replay(lictor.rows))).toEqual(snapshotOf(lictor.table));
+  });
+
+  test('ends when instances do not decide for themselves any more, and nobody is stopped for it then', () => {
+    const lictor = world({ keys: [makeKey({ enforcement: 'local', units: 3 })], instances: INSTANCES });
+    for (const user of ['x', 'y', 'z']) lictor.login({ instance: 'b', claims: { user } });
+    const a = new Reporter('a').letIn('a', 4);
+    send(lictor, a);
+    for (let index = 1; index <= 4; index += 1) a.set(`a${index}`, 0);
+    expect(send(lictor, a)).toMatchObject({ acknowledged: false, inUse: 3 });
+    const changes = { enforcement: 'leased' } as const;
+    lictor.ask({ op: 'change-key', id: 'key-1', changes, ifRevision: null, actor: 'tester' });
+    expect(ledger(lictor)).toMatchObject([{ endedBy: 'change', toMs: expect.any(Number), units: 0 }]);
+    expect(send(lictor, a)).toMatchObject({ acknowledged: true, overLimit: null });
   });
 
   test('an instance that comes back from silence brings it back as returned', () => {

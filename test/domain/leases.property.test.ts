@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { LeaseNetwork, type Node } from '../support/leasenetwork.ts';
-import { verify, verifyReplay } from '../support/leasetruth.ts';
+import { verify, verifyReplay, verifyTogether } from '../support/leasetruth.ts';
 
 /** How many histories are tried, and how long they are; the seed makes every run the same. */
 const RUNS = Number(process.env.LICTOR_TEST_HISTORIES ?? 3_000);
@@ -176,7 +176,7 @@ function disturb(
   }
 }
 
-test(`no unit is granted twice in ${RUNS} histories of leased use, and every unit comes back (F-30…F-33)`, () => {
+test(`S-1, S-3: no unit is granted twice in ${RUNS} histories, and every unit comes back (F-30…F-33)`, () => {
   const property = fc.property(networks, steps, (fields, history) => {
     const network = new LeaseNetwork(fields);
     for (const node of network.nodes) network.exchange(node);
@@ -184,7 +184,9 @@ test(`no unit is granted twice in ${RUNS} histories of leased use, and every uni
       take(network, step);
       verify(network);
     }
-    expect(network.heal()).toBe(fields.units);
+    network.heal();
+    verifyTogether(network);
+    expect(network.empty()).toBe(fields.units);
     verifyReplay(network);
   });
   fc.assert(property, { numRuns: RUNS, seed: SEED });

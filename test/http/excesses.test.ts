@@ -144,6 +144,26 @@ describe('GET /v1/keys/{id}/excess', () => {
     expect(outlook).not.toHaveProperty('open');
   });
 
+  test('L-8: logins at the server count, and so do silent instances, which may come back with their users', async () => {
+    const key = await makeKey(10);
+    const [a, b] = [await reporterOf(key), await reporterOf(key)];
+    await started.login(a.name, 'alice');
+    await send(b.set('bob', 3));
+    const outlook = async () => (await started.call(`GET /v1/keys/${key}/excess`)).json();
+    expect(await outlook()).toMatchObject({
+      possible: { units: 11, unitsByTransitions: 20 * 25 + 1 - 10 },
+      words: expect.stringContaining('the server has let in up to 1 units, 11 more than the 10'),
+    });
+    const far = { observedMs: Number.MAX_SAFE_INTEGER, actor: 'lictor' } as const;
+    await started.ask({ op: 'reap-instance', name: b.name, incarnation: 1, ...far });
+    expect(await outlook()).toMatchObject({
+      possible: { units: 11 },
+      words: expect.stringContaining('1 active instance and 1 silent that may come back may let in 20 units'),
+    });
+    await started.call(`POST /v1/instances/${b.name}/close`, { body: { incarnation: 1 } });
+    expect(await outlook()).toMatchObject({ possible: { units: 1, unitsByTransitions: 10 * 25 + 1 - 10 } });
+  });
+
   test('200: the open episode; nothing is possible where the server decides', async () => {
     const { key } = await twoEpisodes();
     const outlook = (await started.call(`GET /v1/keys/${key}/excess`)).json();

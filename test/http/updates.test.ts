@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ROWS_PER_UPDATE_MAX } from '../../src/http/update-shapes.ts';
 import { type Call, type StartedApp, startApp } from '../support/app.ts';
 import { readContract, underContract } from '../support/contract.ts';
 import { Reporter, updateBody } from '../support/reporter.ts';
@@ -147,6 +148,39 @@ describe('POST /v1/instances/{name}/updates', () => {
     expect(response.json()).toMatchObject({ code: 'malformed-request', errors: [{ pointer }] });
   });
 
+  test.each([
+    ['NUL', '"a\\u0000b"'],
+    ['half of a character', '"\\ud800"'],
+    ['the other half', '"x\\udc00"'],
+    ['nothing', '""'],
+    ['more than 128 characters', JSON.stringify('𝒳'.repeat(129))],
+  ])('400: a user ID with %s is refused before anything is decided', async (_name, id) => {
+    const reporter = await reporterOf(await localKey());
+    const { version } = started.lane.table;
+    const body = `{"incarnation":1,"sequence":1,"since":0,"digest":"1.1.00000000","users":[{"id":${id},"connections":1}]}`;
+    const headers = { 'content-type': 'application/json' };
+    const response = await post(reporter.name, body, { headers });
+    expect(response.json()).toMatchObject({ status: 400, errors: [{ pointer: '/users/0/id' }] });
+    expect(started.lane.table.version).toBe(version);
+  });
+
+  test('200: the largest report there can be, of the longest IDs, fits into a body', async () => {
+    const reporter = await reporterOf(await localKey(10_000));
+    for (let index = 0; index < ROWS_PER_UPDATE_MAX; index += 1)
+      reporter.set(`${'𝒳'.repeat(124)}${String(index).padStart(4, '0')}`, 1);
+    expect(await send(reporter)).toMatchObject({
+      sequence: 1,
+      inUse: ROWS_PER_UPDATE_MAX,
+      acknowledged: true,
+    });
+    expect(await send(reporter)).not.toHaveProperty('resend');
+    const one = { ...updateBody(reporter.set('one more', 1).full()[0]!) };
+    expect((await post(reporter.name, one)).json()).toMatchObject({
+      status: 400,
+      errors: [{ pointer: '/users' }],
+    });
+  });
+
   test('401, 403: who may report', async () => {
     const key = await localKey();
     const reporter = await reporterOf(key);
@@ -191,6 +225,32 @@ describe('POST /v1/instances/{name}/close', () => {
 
   test('404: nobody', async () => {
     expect((await close('nobody', 1)).statusCode).toBe(404);
+  });
+});
+
+describe('POST /v1/releases', () => {
+  const release = async (body: object) =>
+    (await started.call('POST /v1/releases', { body: { ...body, reason: 'the host was lost' } })).json();
+
+  test('200: what instances let in by themselves goes on, and the answer says so (F-53)', async () => {
+    const key = await localKey();
+    const [a, b] = [await reporterOf(key), await reporterOf(key)];
+    await send(a.set('alice', 2).set('bob', 1));
+    await send(b.set('alice', 1));
+    const user = { key, user: 'alice' };
+    expect(await release(user)).toEqual({
+      released: 0,
+      connectionsHeld: 3,
+      notice: expect.stringContaining(`3 connections are in on "${a.name}", "${b.name}"`),
+    });
+    await started.login(a.name, 'alice');
+    expect(await release(user)).toMatchObject({ released: 1, connectionsHeld: 3 });
+    await started.login(a.name, 'carol');
+    expect(await release({ instance: a.name })).toMatchObject({ released: 1, connectionsHeld: 3 });
+    const { version } = started.lane.table;
+    expect(await send(a)).toMatchObject({ inUse: 2 });
+    expect(started.lane.table.version).toBe(version);
+    expect(await release({ key, user: 'nobody' })).toEqual({ released: 0 });
   });
 });
 

@@ -17,6 +17,7 @@ import {
   grantedOf,
   installKey,
   makeAttempts,
+  must,
   releaseAll,
 } from '../support/load.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -180,6 +181,8 @@ test('R-1: a database set back to an earlier moment under running replicas is re
     // What is granted now will be gone, and what is under way meets another history.
     const lost = fire(makeAttempts(USERS, INSTANCES), () => replicas);
     await lost.decided(MIDDLE);
+    // Each has gone beyond the copy by now, so that each has something to unlearn.
+    await Promise.all(replicas.map(({ url }) => must(url, 'GET', '/v1/usage/counts')));
     await pg.kill9();
     await pg.restore(copy);
     await pg.start();

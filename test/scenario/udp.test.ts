@@ -17,6 +17,8 @@ import { LegacyInstance, SidecarProcess } from '../udp/processes.ts';
 import { diceOf, openRelay, type Relay } from '../udp/relay.ts';
 
 const NAMES = ['legacy-a', 'legacy-b', 'legacy-c', 'legacy-d'];
+/** An instance of one key only. */
+const NARROW = 'legacy-narrow';
 const WAIT_MS = 30_000;
 const REPLAYED_AT_ONCE = 50;
 const LARGE_UNITS = 50_000;
@@ -27,6 +29,7 @@ let database: TestDatabase;
 let replica: Replica;
 let folder: string;
 let secretsFile: string;
+let token: string;
 let sidecar: SidecarProcess;
 const opened: { close(): Promise<unknown> }[] = [];
 
@@ -44,13 +47,16 @@ async function installLocalKey(order: number, units: number): Promise<string> {
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'lictor-udp-'));
   secretsFile = path.join(folder, 'secrets');
-  await writeFile(secretsFile, NAMES.map((name) => `${name} ${secretOf(name)}\n`).join(''), { mode: 0o600 });
+  await writeFile(secretsFile, [...NAMES, NARROW].map((name) => `${name} ${secretOf(name)}\n`).join(''), {
+    mode: 0o600,
+  });
   database = await createTestDatabase();
   replica = await startReplica({
     databaseUrl: database.url,
     env: { LICTOR_LICENSE_SERVER_LEASE_MS: '3000' },
   });
-  sidecar = await new SidecarProcess({ url: replica.url, secretsFile }).receives();
+  token = (await clientOf().tokens.create({ name: 'sidecars', role: 'operator' })).token;
+  sidecar = await new SidecarProcess({ url: replica.url, secretsFile, token }).receives();
   await installLocalKey(1001, LARGE_UNITS);
   await installLocalKey(1002, SMALL_UNITS);
 }, 60_000);
@@ -144,6 +150,7 @@ test('four legacy instances through a bad network, and a sidecar killed in the m
       sidecar = await new SidecarProcess({
         url: replica.url,
         secretsFile,
+        token,
         port,
         env: { LICTOR_UDP_HOSTS: '127.0.0.1' },
       }).receives();
@@ -293,6 +300,61 @@ test('an instance is told which key it has not got, and one that is centrally en
   expect(await byFile.heard('welcome')).toMatchObject({ limit: SMALL_UNITS });
 }, 60_000);
 
+test('a key that is switched from local is told as not good; switched back, the table is right after one exchange', async () => {
+  const id = await installLocalKey(1004, SMALL_UNITS);
+  const server = `127.0.0.1:${sidecar.portOf('127.0.0.1')}`;
+  const instance = legacy('legacy-c', [server], { order: '1004' });
+  await instance.heard('welcome');
+  await instance.settles();
+  // Lictor permits it while nobody is in.
+  await clientOf().keys.change(id, { enforcement: 'central' }, '*');
+  await instance.ask('login alice 2');
+  expect(await instance.heard('invalid')).toMatchObject({ code: 'key-unusable' });
+  // It goes on with one user, and asks again only after a while.
+  expect(await instance.ask('login bob')).toMatchObject({ granted: 0 });
+  await clientOf().keys.change(id, { enforcement: 'local' }, '*');
+  instance.tell('report');
+  expect(await agree([instance], 1004)).toEqual(new Map([['alice@legacy-c', 2]]));
+  await instance.quit();
+}, 60_000);
+
+test('an operator who may touch one key only: its instances are served, and of others nothing is known', async () => {
+  const { items } = await clientOf().keys.list({ limit: 50 });
+  const keys = items.filter(({ orderNumber }) => orderNumber === '1001').map(({ id }) => id);
+  const narrow = (await clientOf().tokens.create({ name: 'narrow', role: 'operator', keys })).token;
+  const server = await served({ token: narrow });
+  const instance = legacy(NARROW, [server], { order: '1001' });
+  await instance.heard('welcome');
+  await instance.ask('login alice');
+  await agree([instance]);
+  expect((await instance.ask('ask counts', 'report')).text).toMatch(/^1001-/m);
+  await instance.quit();
+  expect(await legacy(NARROW, [server], { order: '1002' }).heard('invalid')).toMatchObject({
+    code: 'key-not-found',
+  });
+}, 60_000);
+
+test('a token that is not good is told at the start, and never repeated', async () => {
+  const bad = 'lictor_not-a-token-that-anybody-has';
+  const process = new SidecarProcess({ url: replica.url, secretsFile, token: bad });
+  opened.push({ close: () => process.stop() });
+  const told = await until(
+    () => process.lines.find(({ level }) => Number(level) >= 40),
+    WAIT_MS,
+    'the sidecar complains',
+  );
+  expect(told.msg).toContain('mend its token');
+  expect(JSON.stringify(process.lines) + process.stderr).not.toContain(bad);
+}, 60_000);
+
+/** Starts another sidecar. @returns where it receives. */
+async function served({ token }: { readonly token: string }): Promise<string> {
+  const env = { LICTOR_UDP_HOSTS: '127.0.0.1' };
+  const process = new SidecarProcess({ url: replica.url, secretsFile, token, env });
+  opened.push({ close: () => process.stop() });
+  return `127.0.0.1:${(await process.receives()).portOf('127.0.0.1')}`;
+}
+
 test('a secret that is added is taken without a restart; a file that others can read is not', async () => {
   const server = `127.0.0.1:${sidecar.portOf('127.0.0.1')}`;
   const names = [...NAMES, 'legacy-new'];
@@ -302,7 +364,7 @@ test('a secret that is added is taken without a restart; a file that others can 
   await instance.quit();
   const open = path.join(folder, 'open-secrets');
   await writeFile(open, `legacy-a ${secretOf('legacy-a')}\n`, { mode: 0o644 });
-  const refused = new SidecarProcess({ url: replica.url, secretsFile: open });
+  const refused = new SidecarProcess({ url: replica.url, secretsFile: open, token });
   expect(await refused.exited).toBe(1);
   expect(refused.stderr).toContain('mode 0644');
 }, 60_000);
@@ -352,7 +414,8 @@ test('F-12, F-82: of two licence servers one is active, the other names it, and 
 
 async function startServer({ name, port }: { name: string; port: number }): Promise<SidecarProcess> {
   const env = { LICTOR_UDP_HOSTS: '127.0.0.1' };
-  const server = new SidecarProcess({ url: replica.url, secretsFile, port, env, args: ['--server', name] });
+  const args = ['--server', name];
+  const server = new SidecarProcess({ url: replica.url, secretsFile, token, port, env, args });
   opened.push({ close: () => server.kill9() });
   return server.receives();
 }
@@ -388,7 +451,7 @@ test('IPv6, and nothing beyond the loopback unless told', async () => {
 
 /** A sidecar as it is without any setting of addresses. */
 async function both(): Promise<SidecarProcess> {
-  const server = new SidecarProcess({ url: replica.url, secretsFile });
+  const server = new SidecarProcess({ url: replica.url, secretsFile, token });
   opened.push({ close: () => server.stop() });
   await server.receives();
   const told = server.lines.find(({ msg }) => msg === 'The UDP sidecar receives.');

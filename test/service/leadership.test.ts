@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { JOURNAL_FORMAT } from '../../src/domain/events.ts';
 import { readLeadership } from '../../src/storage/leadership.ts';
 import { closeShards, NEVER_MS, openShard, PATIENCE_MS, SHARD, type TestShard } from '../support/lane.ts';
 import { until } from '../support/wait.ts';
@@ -74,7 +75,7 @@ describe('leadership', () => {
     const shard = await openShard();
     const one = await shard.open({ leaseMs: 2_000 });
     await one.lead();
-    await shard.sql`update shards set format = 2`;
+    await shard.sql`update shards set format = ${JOURNAL_FORMAT + 1}`;
     await until(() => one.lane.status.state === 'stopped', PATIENCE_MS, 'the replica has stopped');
     expect(one.leadership.leads).toBe(false);
     await until(

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ISql } from 'postgres';
+import { JOURNAL_FORMAT } from '../../src/domain/events.ts';
 import { createReadiness } from '../../src/service/readiness.ts';
 import { Serving } from '../../src/service/serving.ts';
 import {
@@ -164,9 +165,9 @@ describe('a journal that this version cannot follow', () => {
     const shard = await openShard();
     const looking = await shard.openWithKey();
     const appending = await shard.open(QUIET);
-    await shard.sql`update shards set format = 2 where id = ${SHARD}`;
+    await shard.sql`update shards set format = ${JOURNAL_FORMAT + 1} where id = ${SHARD}`;
     const words =
-      'The journal is in format 2, and this version of Lictor understands formats up to 1. Update this replica.';
+      `The journal is in format ${JOURNAL_FORMAT + 1}, and this version of Lictor understands formats up to ${JOURNAL_FORMAT}. Update this replica.`;
     const { version } = await shard.head();
     await expect(appending.login('alice')).rejects.toMatchObject({ code: 'not-ready', message: words });
     const starting = await shard.open({ waits: false });

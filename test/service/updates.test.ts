@@ -228,3 +228,26 @@ describe('how fresh reports are', () => {
     expect(arrivals.rateOf('key-1', nowMs + 3_600_000)).toMatchObject({ perMinuteMax: 0, minutes: 60 });
   });
 });
+
+describe('numbers that no column holds', () => {
+  test('L-2: more connections than can be counted are refused whole, and the fold goes on', async () => {
+    const shard = await openShard();
+    const replica = await shard.openWithKey(LOCAL, {}, ['a', 'b']);
+    await replica.lead();
+    const reporter = new Reporter('a');
+    for (let index = 0; index < 2_000; index += 1) reporter.set(`user ${index}`, 1_000_000);
+    await send(replica, reporter);
+    const more = new Reporter('b').set('user 0', 1);
+    const before = snapshotOf(replica.lane.table);
+    expect(await updatesOf(replica).take(more.update())).toMatchObject({
+      is: 'problem',
+      code: 'table-too-large',
+    });
+    expect(snapshotOf(replica.lane.table)).toEqual(before);
+    await send(replica, reporter.set('user 0', 999_999));
+    await send(replica, more);
+    await runOnce(replica.fold);
+    await expectLevel(shard, replica);
+    expect(replica.log.lines.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+});

@@ -21,6 +21,8 @@ export interface Answered {
   readonly units: number;
   /** Logins that are held. */
   readonly held: number;
+  /** The same by user. */
+  readonly users: Readonly<Record<string, number>>;
 }
 
 const options = JSON.parse(process.argv[2]!) as Parameters<typeof LicenseInstance.open>[0];
@@ -53,9 +55,12 @@ async function take(asked: Asked): Promise<string> {
 
 process.on('message', async ({ id, asked }: { id: number; asked: Asked }) => {
   const outcome = await take(asked).catch((error: Error) => error.message);
-  const held = [...logins.values()].flat().filter((login) => login.isHeld).length;
+  const users = Object.fromEntries(
+    [...logins].map(([user, all]) => [user, all.filter((login) => login.isHeld).length]),
+  );
+  const held = Object.values(users).reduce((sum, count) => sum + count, 0);
   const { isOverLimit, isOnline, counts } = instance;
-  const answered: Answered = { outcome, isOverLimit, isOnline, units: counts.units, held };
+  const answered: Answered = { outcome, isOverLimit, isOnline, units: counts.units, held, users };
   process.send!({ id, answered });
   if (asked.do === 'close') process.disconnect();
 });

@@ -300,34 +300,42 @@ export class LeaseNetwork {
     return this.world.ask(operation);
   }
 
-  /**
-   * The network is whole again, and whoever was in has gone. Within a term and five seconds an instance gets
-   * every unit for itself.
-   * @returns how many it got.
-   */
-  heal(): number {
+  /** The network is whole again: within a term and five seconds everybody who stays is counted together. */
+  heal(): void {
     this.requests = [];
     this.replies = [];
     for (const node of [...this.nodes, ...this.ghosts]) {
       node.isSuspended = false;
       if (!node.isDown) node.look();
-      node.leave();
+      node.giveUp();
     }
+    this.settle(this.fields.termMs + 5_000);
+  }
+
+  /** Whoever was in goes. @returns how many units an instance gets for itself within five seconds. */
+  empty(): number {
+    for (const node of this.nodes) node.leave();
     while (this.#central.length > 0) this.logoutCentrally(0);
-    const up = this.nodes.filter((node) => !node.isDown);
-    const [first] = up;
-    for (let passedMs = 0; passedMs < this.fields.termMs + 5_000; passedMs += HEALING_STEP_MS) {
-      this.pass(HEALING_STEP_MS);
-      for (let user = 0; first && user < this.fields.units; user += 1) {
-        if (!first.users.has(`new ${user}`) && !first.waiting.includes(`new ${user}`))
-          first.connect(`new ${user}`);
+    const first = this.nodes[0]!;
+    this.settle(5_000, () => {
+      for (let user = 0; user < this.fields.units; user += 1) {
+        const name = `new ${user}`;
+        if (!first.users.has(name) && !first.waiting.includes(name)) first.connect(name);
       }
-      for (const node of up) {
+    });
+    return first.users.size;
+  }
+
+  /** Lets time pass, in which everybody states his rights when he wants to. */
+  settle(milliseconds: number, each = () => {}): void {
+    for (let passedMs = 0; passedMs < milliseconds; passedMs += HEALING_STEP_MS) {
+      this.pass(HEALING_STEP_MS);
+      each();
+      for (const node of this.nodes) {
         if (this.world.nowMs - node.answeredAtMs >= node.rights.nextStatementMs) this.exchange(node);
       }
       verify(this);
     }
-    return first ? first.users.size : this.fields.units - (this.table.pools.get(POOL)?.units ?? 0);
   }
 }
 

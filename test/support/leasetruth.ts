@@ -104,3 +104,16 @@ export function verifyReplay(network: LeaseNetwork): void {
   );
   hold(one === other, () => 'the replay of the journal is another table');
 }
+
+/** Nobody is counted apart any more, and whoever is in is on no books but those of his instances. */
+export function verifyTogether({ table, nodes }: LeaseNetwork): void {
+  const pool = table.pools.get(POOL);
+  for (const user of pool?.users.values() ?? []) {
+    hold(!user.apart || user.connections < 2, () => `${user.id} is still counted apart`);
+  }
+  const incarnations = new Map(nodes.map(({ name, incarnation }) => [name, incarnation]));
+  for (const { place, incarnation } of pool?.leases ?? []) {
+    const isOf = incarnations.get(place.instance) === incarnation;
+    hold(isOf, () => `a lease of ${place.instance} outlives its incarnation ${incarnation}`);
+  }
+}

@@ -73,11 +73,13 @@ function loginOf(login: Login) {
 }
 
 function poolOf(pool: Pool, table: Table) {
-  const { users, leases, apart, ...plain } = pool;
+  const { users, leases, apart, transitioned, ...plain } = pool;
   return {
     ...plain,
     leases: [...leases].map(({ id }) => id).sort(),
     apart: [...apart].sort(),
+    transitioned: [...transitioned].sort(),
+    usersTransitioned: transitioned.size,
     users: sorted(users).map((user) => userOf(user, table)),
   };
 }

@@ -61,6 +61,7 @@ describe('the configuration of lictor udp', () => {
     ['LICTOR_UDP_PORTS', '80'],
     ['LICTOR_UDP_PORTS', '4001,65536'],
     ['LICTOR_UDP_HOSTS', 'localhost'],
+    ['LICTOR_UDP_HOSTS', '::ffff:192.0.2.1'],
     ['LICTOR_UDP_HEALTH_PORT', '65536'],
     ['LICTOR_UDP_SERVER', 'a name'],
     ['LICTOR_UDP_REPORTS', 'none'],

@@ -45,6 +45,14 @@ describe('replay windows', () => {
     expect(windows.take('a', 1)).toBe(true);
     expect(windows.take('c', 1)).toBe(false);
   });
+
+  test('the life that is registered is not forgotten, however many former ones come again', () => {
+    const windows = new LifeWindows(2);
+    expect(windows.take('now', 1)).toBe(true);
+    windows.keep('now');
+    for (const life of ['a', 'b', 'c', 'a']) expect(windows.take(life, 1)).toBe(true);
+    expect(windows.take('now', 1)).toBe(false);
+  });
 });
 
 describe('proofs of address', () => {
@@ -111,17 +119,29 @@ describe('what is under way', () => {
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const work = (name: string) => async () => {
-      await held;
-      done.push(name);
-    };
+    const work = (name: string, number = 0, life = name) => ({
+      run: async () => {
+        await held;
+        done.push(name);
+      },
+      displaced: () => {
+        done.push(`not ${name}`);
+      },
+      life,
+      number,
+    });
     expect(['1', '2', '3'].map((name) => flights.submit('a', work(name)))).toEqual([true, true, true]);
     expect(flights.submit('b', work('b'))).toBe(true);
     expect(flights.submit('c', work('c'))).toBe(false);
+    // What the same life asked before what waits does not take its place.
+    expect(flights.submit('b', work('b2', 2, 'b'))).toBe(true);
+    expect(flights.submit('b', work('b1', 1, 'b'))).toBe(true);
+    expect(done).toEqual(['not 2', 'not b1']);
+    done.length = 0;
     release();
     await held;
-    for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
-    expect(done.sort()).toEqual(['1', '3', 'b']);
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    expect(done.sort()).toEqual(['1', '3', 'b', 'b2']);
     expect(flights.size).toBe(0);
   });
 });

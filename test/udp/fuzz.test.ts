@@ -125,6 +125,8 @@ describe('whatever the network brings', () => {
     const before = world.lictor.state;
     await fc.assert(
       fc.asyncProperty(type, body, async (kind, octets) => {
+        // That one is what it should be, and ends the life.
+        fc.pre(kind !== 'shutdown' || octets.length > 0);
         const sent = await world.deliver(speaker.make(kind, Buffer.from(octets)));
         for (const { datagram } of sent) expect(datagram.length).toBeLessThanOrEqual(DATAGRAM_OCTETS_MAX);
       }),

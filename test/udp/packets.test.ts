@@ -54,6 +54,18 @@ describe('the vectors of docs/udp-protocol.md', () => {
     expect(bodyOf('REPORT')).toMatchObject({ report: 77, parts: 1 });
   });
 
+  test('the Python client does not run in circles, whatever a server says', () => {
+    const program = fileURLToPath(new URL('./check_session.py', import.meta.url));
+    expect(JSON.parse(execFileSync('python3', [program], { encoding: 'utf8' }))).toEqual({
+      // A FULL that is answered with RESEND waits for the interval; a HEARTBEAT (4) is followed by a FULL (3).
+      resent_full: { kinds: [3, 4, 3], waits: [15, 0] },
+      redirects: { waits: [0, 1], index: 0 },
+      challenges: { sent: 4 },
+      overtaken: { limit: 10, events: ['online', 'welcome'] },
+      illegal_users: ['illegal-user', 'illegal-user', 'illegal-user', null],
+    });
+  });
+
   test('no CHALLENGE is longer than the shortest request', () => {
     const shortest = writeRequest(
       {

@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CLUSTER_TOKEN } from '../support/cluster.ts';
 import { until } from '../support/wait.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -57,6 +56,8 @@ class LineProcess {
 export interface SidecarFields {
   readonly url: string;
   readonly secretsFile: string;
+  /** An operator's token is enough. */
+  readonly token: string;
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
@@ -64,10 +65,10 @@ export interface SidecarFields {
 
 /** A sidecar's process. */
 export class SidecarProcess extends LineProcess {
-  constructor({ url, secretsFile, port = 0, env = {}, args = [] }: SidecarFields) {
+  constructor({ url, secretsFile, token, port = 0, env = {}, args = [] }: SidecarFields) {
     super(process.execPath, [path.join(ROOT, 'src/cli.ts'), 'udp', ...args], {
       LICTOR_URL: url,
-      LICTOR_TOKEN: CLUSTER_TOKEN,
+      LICTOR_TOKEN: token,
       LICTOR_UDP_SECRETS_FILE: secretsFile,
       LICTOR_UDP_PORTS: String(port),
       LICTOR_UDP_HEALTH_PORT: '0',

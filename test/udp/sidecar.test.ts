@@ -1,7 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { UnreachableError } from '../../src/client/problems.ts';
-import type { DigestedRow } from '../../src/domain/digest.ts';
 import {
   readFault,
   readProgress,
@@ -12,41 +11,22 @@ import {
 } from '../../src/udp/answers.ts';
 import { Acquaintance, Exchange } from '../../src/udp/exchange.ts';
 import { deriveKeys, isMadeBy, type RequestFrame, readRequest } from '../../src/udp/packets.ts';
-import { writeHeartbeat, writeQuery, writeStart, writeUpdate } from '../../src/udp/requests.ts';
-import { ELSEWHERE, NO_DIGEST, NO_DIGEST_TEXT, problem, SECRETS, Speaker, World } from './world.ts';
+import { writeQuery, writeStart } from '../../src/udp/requests.ts';
+import {
+  ELSEWHERE,
+  HEARTBEAT,
+  NO_DIGEST_TEXT,
+  partsOf,
+  problem,
+  rowsOf,
+  SECRETS,
+  Speaker,
+  START,
+  started,
+  World,
+} from './world.ts';
 
-const START = writeStart({
-  key: { by: 'order-number', value: '1' },
-  product: 'test',
-  version: '1',
-  licenseServers: ['127.0.0.1:4001'],
-});
-const HEARTBEAT = writeHeartbeat({ sequence: 1, digest: NO_DIGEST });
 const AWAY = new UnreachableError('updateInstance', 'r', [], false);
-
-function rowsOf(count: number, prefix = 'user'): DigestedRow[] {
-  return Array.from({ length: count }, (_, index) => ({
-    id: `${prefix}-${index}`,
-    connections: 1,
-    webSessions: 0,
-    transitioned: false,
-  }));
-}
-
-/** The bodies of an update in parts of so many rows. */
-function partsOf(rows: readonly DigestedRow[], perPart: number, sequence: number, since = 0): Buffer[] {
-  const parts = Math.max(1, Math.ceil(rows.length / perPart));
-  return Array.from({ length: parts }, (_, part) =>
-    writeUpdate({
-      sequence,
-      since,
-      parts,
-      part,
-      digest: NO_DIGEST,
-      rows: rows.slice(part * perPart, (part + 1) * perPart),
-    }),
-  );
-}
 
 /** What an exchange is made of. */
 function exchangeOf(world: World): ConstructorParameters<typeof Exchange>[0] {
@@ -60,15 +40,6 @@ function exchangeOf(world: World): ConstructorParameters<typeof Exchange>[0] {
     proof: null,
     reply: (answer) => world.sent.push({ datagram: answer, to: ELSEWHERE }),
   };
-}
-
-/** An instance that has started. */
-async function started(world: World, name = 'app-a', life = Buffer.alloc(8, 1)): Promise<Speaker> {
-  const speaker = new Speaker(world, name, life);
-  const welcome = await speaker.say('start', START);
-  expect(welcome?.type).toBe('welcome');
-  speaker.incarnation = welcome!.incarnation;
-  return speaker;
 }
 
 describe('start', () => {
@@ -203,7 +174,7 @@ describe('who is answered', () => {
   });
 
   test('rates of an instance and of an address are bounded, and others are not held up', async () => {
-    const world = new World({ perInstance: { perSecond: 1, burst: 3 } });
+    const world = new World({ perInstance: { perSecond: 1, burst: 2 } });
     const speaker = await started(world);
     expect(await speaker.send('heartbeat', HEARTBEAT)).not.toBeNull();
     expect(await speaker.send('heartbeat', HEARTBEAT)).toBeNull();

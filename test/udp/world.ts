@@ -4,9 +4,9 @@
  */
 import { createSecretKey } from 'node:crypto';
 import { ApiError, type ProblemCode } from '../../src/client/problems.ts';
-import { digestText } from '../../src/domain/digest.ts';
+import { type DigestedRow, digestText } from '../../src/domain/digest.ts';
 import { PROBLEMS } from '../../src/domain/errors.ts';
-import type { KnownInstance, Lictor, Update, UpdateAnswer } from '../../src/udp/lictor.ts';
+import type { KnownInstance, Lictor, Registered, Update, UpdateAnswer } from '../../src/udp/lictor.ts';
 import {
   type AnswerFrame,
   deriveKeys,
@@ -18,7 +18,7 @@ import {
 import type { Sender } from '../../src/udp/proofs.ts';
 import { Querying } from '../../src/udp/querying.ts';
 import type { Reports } from '../../src/udp/reports.ts';
-import type { KeyIdentity } from '../../src/udp/requests.ts';
+import { type KeyIdentity, writeHeartbeat, writeStart, writeUpdate } from '../../src/udp/requests.ts';
 import type { Role, Roster } from '../../src/udp/roster.ts';
 import { Sidecar, type SidecarLimits } from '../../src/udp/sidecar.ts';
 import { until } from '../support/wait.ts';
@@ -33,6 +33,7 @@ const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 const LIMITS: SidecarLimits = {
   perAddress: { perSecond: 1e6, burst: 1e6 },
   perInstance: { perSecond: 1e6, burst: 1e6 },
+  perInstanceCalls: { perSecond: 1e6, burst: 1e6 },
   flightsMax: 16,
   stagedOctetsMax: 4 * 1_048_576,
 };
@@ -52,7 +53,8 @@ export function problem(code: ProblemCode, members: Readonly<Record<string, unkn
 }
 
 /** What the recorder holds of an instance. */
-interface Held extends KnownInstance {
+interface Held extends Omit<KnownInstance, 'state'> {
+  state: KnownInstance['state'];
   sequence: number;
   digest: string;
 }
@@ -62,6 +64,8 @@ export class RecordedLictor implements Lictor {
   readonly instances = new Map<string, Held>();
   readonly updates: (Update & { readonly name: string })[] = [];
   readonly calls: string[] = [];
+  /** What every update waits for, as when Lictor is slow. */
+  held: Promise<void> = Promise.resolve();
   /** Thrown by every call, as when Lictor is away. */
   failure: Error | null = null;
   /** Merged into every answer to an update. */
@@ -83,13 +87,14 @@ export class RecordedLictor implements Lictor {
     return identity.value === '1' ? { id: '1-aaaaaaaa', enforcement: this.enforcement } : null;
   }
 
-  async register(name: string, { registrationId }: { readonly registrationId: string }) {
+  async register(name: string, { registrationId }: { readonly registrationId: string }): Promise<Registered> {
     this.#called(`register ${name} ${registrationId}`);
     const before = this.instances.get(name);
-    const incarnation =
-      before?.registrationId === registrationId ? before.incarnation : (before?.incarnation ?? 0) + 1;
-    if (incarnation !== before?.incarnation) {
-      this.instances.set(name, { incarnation, registrationId, sequence: 0, digest: '0.0.00000000' });
+    const isRetry = before?.registrationId === registrationId && before.state === 'active';
+    const incarnation = isRetry ? before.incarnation : (before?.incarnation ?? 0) + 1;
+    if (!isRetry) {
+      const digest = '0.0.00000000';
+      this.instances.set(name, { incarnation, registrationId, state: 'active', sequence: 0, digest });
     }
     return {
       key: '1-aaaaaaaa',
@@ -104,11 +109,13 @@ export class RecordedLictor implements Lictor {
   }
 
   async update(name: string, update: Update): Promise<UpdateAnswer> {
+    await this.held;
     this.#called(`update ${name} ${update.sequence}`);
     const held = this.instances.get(name);
     if (held === undefined) throw problem('instance-not-found');
     if (held.incarnation !== update.incarnation)
       throw problem('incarnation-old', { incarnation: held.incarnation });
+    if (held.state === 'silent') throw problem('instance-silent');
     if (update.sequence > held.sequence) {
       this.updates.push({ name, ...update });
       held.sequence = update.sequence;
@@ -116,6 +123,8 @@ export class RecordedLictor implements Lictor {
     }
     return {
       acknowledged: true,
+      key: '1-aaaaaaaa',
+      enforcement: this.enforcement,
       sequence: held.sequence,
       limit: 10,
       inUse: 3,
@@ -128,7 +137,9 @@ export class RecordedLictor implements Lictor {
 
   async close(name: string, incarnation: number): Promise<void> {
     this.#called(`close ${name} ${incarnation}`);
-    if ((this.instances.get(name)?.incarnation ?? 0) !== incarnation) throw problem('incarnation-old');
+    const held = this.instances.get(name);
+    if (held?.incarnation !== incarnation) throw problem('incarnation-old');
+    held.state = 'silent';
   }
 
   /** Everything that a datagram could have changed. */
@@ -151,30 +162,37 @@ export class World {
   report = 'nothing\n';
   nowMs = 1_800_000_000_000;
   sidecar: Sidecar;
+  querying: Querying;
   readonly #limits: SidecarLimits;
 
   constructor(limits: Partial<SidecarLimits> = {}) {
     this.#limits = { ...LIMITS, ...limits };
+    this.querying = this.#makeQuerying();
     this.sidecar = this.#makeSidecar();
   }
 
   /** Ends the sidecar without warning and starts another. */
   restart(): void {
+    this.querying = this.#makeQuerying();
     this.sidecar = this.#makeSidecar();
   }
 
-  #makeSidecar(): Sidecar {
-    const roster: Roster = { role: () => this.role, list: async () => [] };
+  #makeQuerying(): Querying {
     const reports = {
       permits: (what: string) => what !== 'keys',
       make: async () => Buffer.from(this.report),
     } as unknown as Reports;
+    return new Querying(reports, () => this.nowMs, 7);
+  }
+
+  #makeSidecar(): Sidecar {
+    const roster: Roster = { role: () => this.role, list: async () => [] };
     return new Sidecar({
       keysOf: (name) => (SECRETS[name] === undefined ? undefined : deriveKeys(SECRETS[name], name)),
       proofKey: createSecretKey(Buffer.alloc(32, 5)),
       lictor: this.lictor,
       roster,
-      querying: new Querying(reports, () => this.nowMs, 7),
+      querying: this.querying,
       limits: this.#limits,
       logger: QUIET,
       wallMs: () => this.nowMs,
@@ -182,12 +200,17 @@ export class World {
     });
   }
 
-  /** Delivers a datagram and waits for what comes of it. @returns what was sent because of it. */
-  async deliver(datagram: Buffer, from: Sender = HOME): Promise<Sent[]> {
-    const before = this.sent.length;
+  /** Delivers a datagram and does not wait for what comes of it. */
+  drop(datagram: Buffer, from: Sender = HOME): void {
     this.sidecar.receive(Buffer.from(datagram), from, (answer) =>
       this.sent.push({ datagram: answer, to: from }),
     );
+  }
+
+  /** Delivers a datagram and waits for what comes of it. @returns what was sent because of it. */
+  async deliver(datagram: Buffer, from: Sender = HOME): Promise<Sent[]> {
+    const before = this.sent.length;
+    this.drop(datagram, from);
     await until(() => this.sidecar.isIdle, 5_000, 'the sidecar has done what was asked');
     return this.sent.slice(before);
   }
@@ -256,3 +279,52 @@ export class Speaker {
 /** The digest of no rows, for tests that do not look at it. */
 export const NO_DIGEST = { rows: 0, connections: 0, checksum: 0 };
 export const NO_DIGEST_TEXT: string = digestText(NO_DIGEST);
+
+/** A START with the key that the recorder knows. */
+export const START = writeStart({
+  key: { by: 'order-number', value: '1' },
+  product: 'test',
+  version: '1',
+  licenseServers: ['127.0.0.1:4001'],
+});
+/** A HEARTBEAT after the first update. */
+export const HEARTBEAT = writeHeartbeat({ sequence: 1, digest: NO_DIGEST });
+
+/** So many users with one connection each. */
+export function rowsOf(count: number, prefix = 'user'): DigestedRow[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `${prefix}-${index}`,
+    connections: 1,
+    webSessions: 0,
+    transitioned: false,
+  }));
+}
+
+/** The bodies of an update in parts of so many rows. */
+export function partsOf(
+  rows: readonly DigestedRow[],
+  perPart: number,
+  sequence: number,
+  since = 0,
+): Buffer[] {
+  const parts = Math.max(1, Math.ceil(rows.length / perPart));
+  return Array.from({ length: parts }, (_, part) =>
+    writeUpdate({
+      sequence,
+      since,
+      parts,
+      part,
+      digest: NO_DIGEST,
+      rows: rows.slice(part * perPart, (part + 1) * perPart),
+    }),
+  );
+}
+
+/** An instance that has started. */
+export async function started(world: World, name = 'app-a', life = Buffer.alloc(8, 1)): Promise<Speaker> {
+  const speaker = new Speaker(world, name, life);
+  const welcome = await speaker.say('start', START);
+  if (welcome?.type !== 'welcome') throw new Error(`The START was answered with ${welcome?.type}.`);
+  speaker.incarnation = welcome.incarnation;
+  return speaker;
+}

@@ -44,7 +44,10 @@ const Outlook = Type.Object({
           'If besides each of these users were on several instances, with as many connections on each as one unit bears there, so that together each connection cost a unit.',
       }),
     },
-    { description: 'Units over the limit that cannot be passed, whatever happens to the network.' },
+    {
+      description:
+        'Units over the limit that cannot be passed, whatever happens to the network, with the logins at the server as they are. Silent instances count: they may be alive, and come back.',
+    },
   ),
   expected: Type.Object(
     {
@@ -211,14 +214,19 @@ function showInstance(each: ReportingInstance) {
   };
 }
 
-function outlookWords({ enforcement, limit, overshoot, rate }: ExcessOutlook): string {
+function outlookWords(outlook: ExcessOutlook): string {
+  const { enforcement, limit, overshoot, rate } = outlook;
   if (enforcement === 'central')
     return 'The server decides on every login, so that the limit cannot be passed.';
   if (enforcement === 'leased')
     return 'Instances decide within units that are leased to them, whose sum never passes the limit.';
-  const { shares, unitsPossible, unitsExpected, windowMs } = overshoot;
+  const { shares, unitsPossible, unitsAtServer, unitsExpected, windowMs } = overshoot;
   const sum = shares.reduce((total, { unitsMax }) => total + unitsMax, 0);
-  const most = `${shares.length} active ${shares.length === 1 ? 'instance' : 'instances'} may let in ${sum} units by themselves, ${unitsPossible} more than the ${limit} of the key`;
+  const silent = outlook.instances.filter((each) => each.state === 'silent' && each.unitsMax !== null).length;
+  const active = shares.length - silent;
+  const who = `${active} active ${active === 1 ? 'instance' : 'instances'}${silent === 0 ? '' : ` and ${silent} silent that may come back`}`;
+  const besides = unitsAtServer === 0 ? '' : ` and the server has let in up to ${unitsAtServer} units`;
+  const most = `${who} may let in ${sum} units by themselves${besides}, ${unitsPossible} more than the ${limit} of the key`;
   const seconds = windowMs / 1000;
   if (rate === null || unitsExpected === null) return `${most}. No rate of new users has been observed yet.`;
   return `${most}. In the fullest of the last ${rate.minutes} minutes ${rate.perMinuteMax} new users came; in the ${seconds} s until every instance knows that the limit is passed, that makes ${unitsExpected}.`;

@@ -3,7 +3,7 @@
  */
 
 import { type Static, Type } from 'typebox';
-import type { Releases, ReleaseTarget } from '../../service/releases.ts';
+import type { HeldByInstances, Releases, ReleaseTarget } from '../../service/releases.ts';
 import { actorOf, fieldFault, LANE_PROBLEMS, throwUnlessDone } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
@@ -41,7 +41,30 @@ const Released = Type.Object({
   decision: Type.Optional(
     Type.String({ description: 'The decision in the journal; absent when there was nothing to end.' }),
   ),
+  connectionsHeld: Type.Optional(
+    Type.Integer({
+      description:
+        'How many connections of these are in on instances that decide for themselves. They go on, and only the instances can end them.',
+    }),
+  ),
+  notice: Type.Optional(Type.String({ description: 'Where these are, and what to do about them.' })),
 });
+
+/** How many instances a notice names. */
+const INSTANCES_NAMED_MAX = 5;
+
+/** Says what a release cannot reach; nothing when it reached everything. */
+function showHeld({ connections, instances }: HeldByInstances) {
+  if (connections === 0) return {};
+  const named = instances.slice(0, INSTANCES_NAMED_MAX).map((name) => `"${name}"`);
+  const others = instances.length - named.length;
+  const where = `${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
+  const what = connections === 1 ? '1 connection is' : `${connections} connections are`;
+  return {
+    connectionsHeld: connections,
+    notice: `${what} in on ${where}, by the last report. Who decides for himself is not forced out by Lictor: log the users out there. If the instance is gone, remove it with DELETE /v1/instances/{name}, which ends what it reported.`,
+  };
+}
 
 function targetOf({ instance, login, key, user }: Static<typeof Release>): ReleaseTarget {
   if (instance !== undefined && key === undefined && user === undefined) {
@@ -67,7 +90,7 @@ export function releaseRoutes(services: { readonly releases: Releases }): RouteP
           operationId: 'forceRelease',
           summary: 'Force logins out',
           description:
-            'One login, everything that an instance holds (it stays registered), or everything of a user under a key. Units are free at once. Whoever is forced out hears of it at the next sign of life. Repeating it does no harm.',
+            'One login, everything that an instance holds (it stays registered), or everything of a user under a key. Units are free at once. Whoever is forced out hears of it at the next sign of life. What instances let in by themselves, under a local or leased key, goes on; the answer says how much that is. Repeating it does no harm.',
           tags: ['logins'],
           body: Release,
           response: responses(
@@ -92,8 +115,8 @@ export function releaseRoutes(services: { readonly releases: Releases }): RouteP
           throwUnlessDone(answer);
           throw new Error(`the lane answered a release with "${answer.is}"`);
         }
-        const { released, decision } = answer;
-        return { released, ...(decision === null ? {} : { decision }) };
+        const { released, decision, held } = answer;
+        return { released, ...(decision === null ? {} : { decision }), ...showHeld(held) };
       },
     );
     done();

@@ -56,7 +56,7 @@ function updateRoute(app: App, { updates, logins, updateIntervalSeconds }: Using
         body: UpdateBody,
         response: responses(
           { 200: UpdateAnswer },
-          ['instance-not-found', 'incarnation-old', 'instance-silent', ...LANE_PROBLEMS],
+          ['instance-not-found', 'incarnation-old', 'instance-silent', 'table-too-large', ...LANE_PROBLEMS],
           { body: true },
         ),
       },

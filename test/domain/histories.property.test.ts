@@ -1,0 +1,96 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Answer, Operation } from '../../src/domain/operations.ts';
+import { expectSound, type HistoryStep, historySteps, RandomHistory } from '../support/histories.ts';
+import type { World } from '../support/make.ts';
+import { replay, snapshotOf } from '../support/snapshot.ts';
+
+/** How long the longest histories are, and how many are tried; the seed makes every run the same. */
+const STEPS_MAX = 160;
+const RUNS = 250;
+const SEED = 20_300_103;
+
+/** Compares as text first: the slow comparison is for showing a difference. */
+function expectSame(one: unknown, other: unknown): void {
+  if (JSON.stringify(one) !== JSON.stringify(other)) expect(one).toEqual(other);
+}
+
+/** Everything of a table, with the pools that are over their limits. */
+function wholeOf({ table }: World) {
+  return { ...snapshotOf(table), over: [...table.over].map(({ id }) => id).sort() };
+}
+
+/** Decides a batch and takes it back, as when another replica was first. */
+function stumble(lictor: World, operations: readonly Operation[]): Answer[] {
+  const before = wholeOf(lictor);
+  const { answers } = lictor.draft(operations);
+  lictor.table.rollback();
+  expectSame(wholeOf(lictor), before);
+  return answers;
+}
+
+/** In which order an answer names users is nobody's concern. */
+function inOrder(answer: Answer): Answer {
+  if (answer.is !== 'updated') return answer;
+  return { ...answer, update: { ...answer.update, transitioned: [...answer.update.transitioned].sort() } };
+}
+
+function play(steps: readonly HistoryStep[]): World {
+  const history = new RandomHistory();
+  const { lictor } = history;
+  for (const step of steps) {
+    history.take(step, (operations, stumbles) => {
+      const tried = stumbles ? stumble(lictor, operations) : null;
+      const answers = lictor.run(operations);
+      if (tried) expectSame(answers.map(inOrder), tried.map(inOrder));
+      expectSound(lictor.table);
+      return answers;
+    });
+  }
+  return lictor;
+}
+
+describe('instances that decide for themselves, whatever happens', () => {
+  test('L-1…L-9: batches can be taken back, the journal gives the table, and whoever is over the limit has an episode (R-4, R-16)', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(fc.array(historySteps(), { maxLength: STEPS_MAX, size: 'max' }), (steps) => {
+        const lictor = play(steps);
+        expectSame(snapshotOf(replay(lictor.rows)), snapshotOf(lictor.table));
+        for (const row of lictor.rows) for (const event of row.events) note(event, seen);
+      }),
+      { numRuns: RUNS, seed: SEED },
+    );
+    // A property that never met something has not tested it.
+    for (const met of EXPECTED_TO_BE_MET) expect(seen).toContain(met);
+  }, 120_000);
+});
+
+function note(event: World['rows'][number]['events'][number], seen: Set<string>): void {
+  seen.add(event.type);
+  if (event.type === 'unreported') seen.add(`unreported ${event.reason}`);
+  if (event.type === 'reported') {
+    if (event.more) seen.add('a part');
+    if (event.dropped) seen.add('dropped');
+    if (!event.counted) seen.add('not counted');
+  }
+  if (event.type === 'excess') seen.add(`${event.excess.cause} ${event.excess.endedBy}`);
+}
+
+const EXPECTED_TO_BE_MET = [
+  'reported',
+  'a part',
+  'dropped',
+  'not counted',
+  ...['silent', 'closed', 'restarted', 'deregistered', 'moved'].map((reason) => `unreported ${reason}`),
+  'reported null',
+  'returned null',
+  ...['logouts', 'silence', 'restart', 'removal', 'change'].map((end) => `reported ${end}`),
+  'leased',
+  'lease-ended',
+  'joined',
+  'granted',
+  'ended',
+  'key-changed',
+  'key-removed',
+];
