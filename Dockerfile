@@ -20,7 +20,7 @@ COPY migrations ./migrations
 COPY src ./src
 # A number, so that Kubernetes can check that it is not root.
 USER 10001:10001
-EXPOSE 8080
+EXPOSE 8080 4001/udp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8080}/livez`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Logins live long; room for the young spares the collector from carrying them about.

@@ -66,6 +66,17 @@ export async function demonstrateLimit(site: Site, hosts: Hosts, units: number):
   done('Every host is answered ACK');
   await logIn(appB, 'zoe');
   await untilUnits(site, UNITS, `zoe comes in on app-server-b: ${UNITS} units`);
+  await showLedger(site, over - UNITS);
+}
+
+/** Prints what the over-limit ledger says of it. */
+async function showLedger(site: Site, unitsMax: number): Promise<void> {
+  const ledger = await site.client.excesses.listText({ key: site.key });
+  const [, , ...episodes] = ledger.split('\n');
+  tell('From the over-limit ledger:');
+  quote(episodes.join('\n'));
+  const said = `over ${UNITS} units by ${unitsMax} at most`;
+  check(ledger.split(said).length === 2, `It has one episode, ${said}, and how it ended`, ledger);
 }
 
 /** Prints the two reports. */

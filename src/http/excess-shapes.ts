@@ -38,7 +38,9 @@ export const ExcessShape = Type.Object({
   users: Type.Array(Type.Object({ userId: Type.String(), instance: Type.String() }), {
     description: 'The first of them, at most 100.',
   }),
-  instances: Type.Array(Type.String(), { description: 'The instances that they came in on, the first 100 of them.' }),
+  instances: Type.Array(Type.String(), {
+    description: 'The instances that they came in on, the first 100 of them.',
+  }),
   endedBy: Type.Optional(
     Type.Enum(['logouts', 'silence', 'restart', 'removal', 'change'], {
       type: 'string',
@@ -71,8 +73,8 @@ export function showExcess(excess: Excess): Static<typeof ExcessShape> {
   };
 }
 
-/** How many users of an episode a line of the report names. */
-const USERS_IN_TEXT_MAX = 8;
+/** How many users, and instances, of an episode a line of the report names. */
+const NAMED_IN_TEXT_MAX = 8;
 
 /**
  * The ledger as a report for people.
@@ -91,15 +93,32 @@ export function ledgerText(excesses: readonly Excess[], atMs: number, hasMore: b
 
 function episodeLines(excess: Excess): string[] {
   const { pool, limit, fromMs, toMs, units, unitsMax, users, usersCount, instances, cause, endedBy } = excess;
-  const { unitHours, durationSeconds } = showExcess(excess);
   const end = toMs === null ? `open, ${units} over now` : instantOf(toMs);
   const why = endedBy === null ? '' : `; ended because ${EXCESS_ENDS[endedBy]}`;
-  const named = users.slice(0, USERS_IN_TEXT_MAX).map(({ user, instance }) => `${user} (${instance})`);
-  const others = usersCount - named.length;
+  const named = users.slice(0, NAMED_IN_TEXT_MAX).map(({ user, instance }) => `${user} (${instance})`);
+  const where =
+    instances.length === 0 ? 'no instance' : firstOf(instances.slice(0, NAMED_IN_TEXT_MAX), instances.length);
   return [
     `${instantOf(fromMs)} .. ${end}  key ${pool}`,
-    `    over ${limit} units by ${unitsMax} at most, ${unitHours.toFixed(2)} unit hours in ${durationSeconds} s, because ${EXCESS_CAUSES[cause]}${why}`,
-    `    came in: ${usersCount} on ${instances.join(', ') || 'no instance'}: ${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}`,
+    `    over ${limit} units by ${unitsMax} at most, ${integralText(excess)}, because ${EXCESS_CAUSES[cause]}${why}`,
+    `    came in: ${usersCount} on ${where}: ${firstOf(named, usersCount)}`,
     '',
   ];
+}
+
+/** Names the first of many. */
+function firstOf(named: readonly string[], count: number): string {
+  const others = count - named.length;
+  return `${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
+}
+
+const SECONDS_PER_HOUR = 3_600;
+
+/** What it came to over time; in hours only where there is something of an hour. */
+function integralText(excess: Excess): string {
+  const { unitHours, durationSeconds } = showExcess(excess);
+  const seconds = unitHours * SECONDS_PER_HOUR;
+  const integral =
+    seconds < SECONDS_PER_HOUR ? `${Math.round(seconds)} unit seconds` : `${unitHours.toFixed(2)} unit hours`;
+  return `${integral} in ${durationSeconds} s`;
 }

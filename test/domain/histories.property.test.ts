@@ -29,10 +29,12 @@ function stumble(lictor: World, operations: readonly Operation[]): Answer[] {
   return answers;
 }
 
-/** In which order an answer names users is nobody's concern. */
-function inOrder(answer: Answer): Answer {
-  if (answer.is !== 'updated') return answer;
-  return { ...answer, update: { ...answer.update, transitioned: [...answer.update.transitioned].sort() } };
+/** In which order an answer names users, and whom it takes as an example, is nobody's concern. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((each) => JSON.stringify(inOrder(each))).sort();
+  if (typeof value !== 'object' || value === null) return value;
+  const { detail: _detail, extras: _extras, ...rest } = value as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(rest).map(([name, member]) => [name, inOrder(member)]));
 }
 
 function play(steps: readonly HistoryStep[]): World {

@@ -166,8 +166,7 @@ describe('a journal that this version cannot follow', () => {
     const looking = await shard.openWithKey();
     const appending = await shard.open(QUIET);
     await shard.sql`update shards set format = ${JOURNAL_FORMAT + 1} where id = ${SHARD}`;
-    const words =
-      `The journal is in format ${JOURNAL_FORMAT + 1}, and this version of Lictor understands formats up to ${JOURNAL_FORMAT}. Update this replica.`;
+    const words = `The journal is in format ${JOURNAL_FORMAT + 1}, and this version of Lictor understands formats up to ${JOURNAL_FORMAT}. Update this replica.`;
     const { version } = await shard.head();
     await expect(appending.login('alice')).rejects.toMatchObject({ code: 'not-ready', message: words });
     const starting = await shard.open({ waits: false });
