@@ -11,7 +11,7 @@ const instance = await LicenseInstance.open({
   key: process.env.LICTOR_KEY,
 });
 console.log(
-  `${instance.name} is incarnation ${instance.incarnation}; its key is enforced ${instance.enforcement}ly.`,
+  `${instance.name} is incarnation ${instance.incarnation}; the enforcement of its key is ${instance.enforcement}.`,
 );
 
 // The same call whoever decides: it only waits where the server has to be asked.

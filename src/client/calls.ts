@@ -96,6 +96,8 @@ export const CALLS = {
   excesses: {
     /** The over-limit ledger: from when to when, by how many units, who came in, and how it ended. */
     list: { operation: 'listExcesses' },
+    /** The same as text, for people. */
+    text: { operation: 'listExcesses', as: 'text' },
     /** The same as text. */
     listText: { operation: 'listExcesses', as: 'text' },
   },

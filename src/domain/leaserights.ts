@@ -77,6 +77,8 @@ export class LeaseRights {
   readonly #lessened = new Set<string>();
   /** Users without an entry who have several connections, each of which costs a unit until they have one. */
   readonly #several = new Set<string>();
+  /** Users with an entry who were not given what was wanted for them. */
+  readonly #unsatisfied = new Set<string>();
   /** What the last statement wanted, by user. */
   readonly #wanted = new Map<string, number>();
   readonly #held = new Set<string>();
@@ -291,9 +293,11 @@ export class LeaseRights {
     for (const userId of this.#waiting.keys()) state(userId);
     this.#unstated = [...this.#waiting.keys()].filter((userId) => !named.has(userId));
     for (const userId of this.#held) state(userId);
-    for (const userId of whole ? [...this.#entries.keys()] : this.#changed) state(userId);
     for (const userId of [...this.#several]) state(userId);
+    for (const userId of whole ? [...this.#entries.keys()] : this.#changed) state(userId);
+    for (const userId of this.#unsatisfied) if (this.#entries.has(userId)) state(userId);
     for (const userId of named) {
+      this.#unsatisfied.delete(userId);
       this.#changed.delete(userId);
       this.#lessened.delete(userId);
     }
@@ -355,10 +359,11 @@ export class LeaseRights {
     this.#isScarce = answer.scarce;
     if (answer.whole) this.#entries.clear();
     for (const { id, allowance } of answer.allowances) this.#entries.set(id, allowance);
-    for (const id of answer.dropped ?? []) this.#entries.delete(id);
-    // Whoever did not get what would spare him from asking is stated again, without haste.
-    for (const [id, wanted] of this.#wanted)
-      if ((this.#entries.get(id) ?? wanted) < wanted) this.#changed.add(id);
+    for (const id of answer.dropped ?? []) this.#drop(id);
+    // Whoever did not get what would spare him from asking is stated again, after the others.
+    for (const [id, wanted] of this.#wanted) {
+      if ((this.#entries.get(id) ?? wanted) < wanted) this.#unsatisfied.add(id);
+    }
     this.#held.clear();
     for (const id of answer.held ?? []) this.#held.add(id);
     // Whoever could not be stated for want of entries waits like those whom the server leaves undecided.
@@ -366,6 +371,11 @@ export class LeaseRights {
     this.#refused = new Map((answer.refused ?? []).map((refused) => [refused.id, refused]));
     this.#term.granted(answer.termMs);
     return 'adopted';
+  }
+
+  /** A user whose entry is no more is like any other again. */
+  #drop(userId: string): void {
+    for (const users of [this.#entries, this.#changed, this.#lessened, this.#wanted]) users.delete(userId);
   }
 
   /**
@@ -379,6 +389,7 @@ export class LeaseRights {
     this.#changed.clear();
     this.#lessened.clear();
     this.#several.clear();
+    this.#unsatisfied.clear();
     this.#wanted.clear();
     this.#held.clear();
     this.#undecided.clear();

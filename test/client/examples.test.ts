@@ -77,7 +77,7 @@ describe.each(['central', 'local'] as const)('under a %s key', (enforcement) => 
   test('an instance in plain JavaScript lets in as many as there are units, and closes', async () => {
     const lines = await output('plain.mjs');
     expect(lines[0]).toMatch(
-      new RegExp(`^example-plain is incarnation \\d; its key is enforced ${enforcement}ly\\.$`),
+      new RegExp(`^example-plain is incarnation \\d; the enforcement of its key is ${enforcement}\\.$`),
     );
     expect(lines.slice(1, 3)).toEqual([
       'alice is in: 1 connection for 1 unit.',

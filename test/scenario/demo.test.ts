@@ -64,7 +64,7 @@ describe('npm run demo', () => {
       'That is not below the limit',
       'Every host is answered ACK',
       'From the over-limit ledger:',
-      'over 10 units by 3 at most',
+      'over 10 units by 4 at most',
       'ended because users logged out',
       'Current License Units Used =      10',
       'Maximum License Units Used =      14',

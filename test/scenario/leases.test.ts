@@ -5,8 +5,6 @@
  */
 import { afterEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createRequire } from 'node:module';
-const require = createRequire(import.meta.url);
 import { createClient } from '../../src/client/index.ts';
 import { CLUSTER_TOKEN, type Replica, startReplica } from '../support/cluster.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -214,7 +212,6 @@ async function restartReplica(world: World, index: number): Promise<void> {
 test('S-3, S-6: severed, stopped and killed, nobody is granted a unit twice, and all units come back', async () => {
   const world = await openWorld();
   for (const step of fc.sample(steps, { seed: SEED, numRuns: STEPS })) {
-    require('node:fs').appendFileSync('/tmp/p2/steps.log', JSON.stringify(step) + ' ' + performance.now() + '\n');
     await take(world, step);
     await world.verify();
   }

@@ -45,7 +45,11 @@ export class Relay {
   /** Breaks every connection, and lets none through until it is mended. */
   cut(): void {
     this.#isCut = true;
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) {
+      // One that is being shut down cannot be reset: its handle would never close, and the process never end.
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   }
 
   mend(): void {
