@@ -21,6 +21,7 @@ import {
   type StatedUser,
 } from './leasestatements.ts';
 import { LeaseTerm } from './leaseterm.ts';
+import { WaitingLogins } from './leasewaiting.ts';
 
 /**
  * By what a further connection would be covered: by its user's allowance, by a unit of the block, or by nothing,
@@ -51,12 +52,6 @@ export interface LeaseRightsOptions {
   readonly margin?: Margin;
 }
 
-/** Logins of a user that wait for the server's word. */
-interface Waiting {
-  count: number;
-  login: string;
-}
-
 /** After so long an instance says what it was asked for, and asks again for what was not decided, in milliseconds. */
 const SOON_MS = 1_000;
 /** An allowance is asked for or given back when it is off by this many connections, not at every login. */
@@ -82,11 +77,7 @@ export class LeaseRights {
   /** What the last statement wanted, by user. */
   readonly #wanted = new Map<string, number>();
   readonly #held = new Set<string>();
-  readonly #waiting = new Map<string, Waiting>();
-  /** Users whose logins wait, and whom the last statement had no room for. */
-  #unstated: string[] = [];
-  #undecided = new Set<string>();
-  #refused = new Map<string, RefusedUser>();
+  readonly #waiting = new WaitingLogins();
   #sequence = 0;
   #revision = 0;
   #outstanding = 0;
@@ -201,27 +192,19 @@ export class LeaseRights {
 
   /** Notes that a login waits until the server has said whether its user may have one more connection. */
   wait(userId: string, login: string): void {
-    const waiting = this.#waiting.get(userId);
-    if (waiting) waiting.count += 1;
-    else this.#waiting.set(userId, { count: 1, login });
-    this.#refused.delete(userId);
+    this.#waiting.add(userId, login);
   }
 
   /** Notes that a login waits no longer, because it came in, was refused, or was given up. */
   unwait(userId: string): void {
-    const waiting = this.#waiting.get(userId);
-    if (!waiting) return;
-    waiting.count -= 1;
-    if (waiting.count > 0) return;
-    this.#waiting.delete(userId);
-    if (!this.#entries.has(userId)) return;
+    if (!this.#waiting.remove(userId) || !this.#entries.has(userId)) return;
     this.#changed.add(userId);
     this.#lessened.add(userId);
   }
 
   /** @returns why the last answer refused one more connection of a user; undefined when it did not. */
   refusalOf(userId: string): RefusedUser | undefined {
-    return this.#refused.get(userId);
+    return this.#waiting.refusalOf(userId);
   }
 
   /**
@@ -231,11 +214,10 @@ export class LeaseRights {
   get nextStatementMs(): number {
     if (this.#closed !== null) return this.#intervalMs;
     if (this.#isFresh || this.#isWhole) return 0;
-    let isSoon = this.#held.size > 0 || (this.#used === this.#units && !this.#isScarce);
-    for (const userId of this.#waiting.keys()) {
-      if (!this.#undecided.has(userId) && !this.#refused.has(userId)) return 0;
-      isSoon ||= this.#undecided.has(userId);
-    }
+    const { asks } = this.#waiting;
+    if (asks === 'now') return 0;
+    const isExhausted = this.#used === this.#units && !this.#isScarce;
+    const isSoon = asks === 'soon' || this.#held.size > 0 || isExhausted;
     return isSoon ? Math.min(SOON_MS, this.#intervalMs) : this.#intervalMs;
   }
 
@@ -290,8 +272,8 @@ export class LeaseRights {
       users.push(user);
       this.#wanted.set(userId, user.wanted);
     };
-    for (const userId of this.#waiting.keys()) state(userId);
-    this.#unstated = [...this.#waiting.keys()].filter((userId) => !named.has(userId));
+    for (const userId of this.#waiting.users) state(userId);
+    this.#waiting.stated(named);
     for (const userId of this.#held) state(userId);
     for (const userId of [...this.#several]) state(userId);
     for (const userId of whole ? [...this.#entries.keys()] : this.#changed) state(userId);
@@ -312,8 +294,8 @@ export class LeaseRights {
   /** Lowers what is held of one user ID, or pins it. */
   #state(userId: string, whole: boolean): StatedUser | null {
     const connections = this.#isFresh ? 0 : this.#connectionsOf(userId);
-    const waiting = this.#waiting.get(userId);
-    const needed = connections + (waiting?.count ?? 0);
+    const needed = connections + this.#waiting.countOf(userId);
+    const login = this.#waiting.loginOf(userId);
     const isHeld = this.#held.has(userId);
     const before = this.#entries.get(userId);
     const isExact = isHeld || before === undefined || this.#lessened.has(userId);
@@ -327,7 +309,7 @@ export class LeaseRights {
     const hasSpare = allowance - needed >= SPARE_CONNECTIONS || needed === 0;
     const wanted = isHeld || hasSpare ? Math.max(needed, allowance) : this.#withSpare(needed);
     if (!whole && !isHeld && before === allowance && wanted <= allowance) return null;
-    return { id: userId, allowance, needed, wanted, ...(waiting ? { login: waiting.login } : {}) };
+    return { id: userId, allowance, needed, wanted, ...(login === undefined ? {} : { login }) };
   }
 
   /** The allowance that spares a user with so many connections from asking for the next few. */
@@ -366,9 +348,7 @@ export class LeaseRights {
     }
     this.#held.clear();
     for (const id of answer.held ?? []) this.#held.add(id);
-    // Whoever could not be stated for want of entries waits like those whom the server leaves undecided.
-    this.#undecided = new Set([...(answer.pending ?? []), ...this.#unstated]);
-    this.#refused = new Map((answer.refused ?? []).map((refused) => [refused.id, refused]));
+    this.#waiting.answered(answer);
     this.#term.granted(answer.termMs);
     return 'adopted';
   }
@@ -392,8 +372,7 @@ export class LeaseRights {
     this.#unsatisfied.clear();
     this.#wanted.clear();
     this.#held.clear();
-    this.#undecided.clear();
-    this.#refused.clear();
+    this.#waiting.forgetAnswers();
     this.#outstanding = 0;
     this.#isFresh = true;
     this.#isWhole = true;

@@ -12,6 +12,7 @@ import { isJoined } from './leasebooks.ts';
 import { LeaseChange } from './leasechange.ts';
 import { endLease, joinHeld } from './leaseends.ts';
 import { growBlock, growUser, isAwaited, type Room } from './leasegrowth.ts';
+import { sharedUsers } from './leasesharing.ts';
 import {
   CLOSING_CODES,
   HELD_USERS_MAX,
@@ -139,7 +140,10 @@ function standing(asker: Asker, lease: Lease, isSatisfied: boolean): Omit<LeaseA
   };
 }
 
-/** The users whom the instance must hold: to count them together, or because another needs what it may not have. */
+/**
+ * The users whom the instance must hold: to count them together, because others have them as well, or because
+ * another needs what it may not have.
+ */
 function heldBy(lease: Lease, atMs: number): string[] {
   const { pool, allowances } = lease;
   const held: string[] = [];
@@ -147,6 +151,10 @@ function heldBy(lease: Lease, atMs: number): string[] {
     for (const id of pool.apart) {
       if (held.length === HELD_USERS_MAX) return held;
       if (!allowances.has(id) && (pool.users.get(id)?.connections ?? 0) > 1) held.push(id);
+    }
+    for (const id of sharedUsers(pool, atMs)) {
+      if (held.length === HELD_USERS_MAX) return held;
+      if (!allowances.has(id) && !pool.apart.has(id) && lease.place.reported.has(id)) held.push(id);
     }
   }
   for (const other of pool.leases) {

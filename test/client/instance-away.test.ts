@@ -64,7 +64,7 @@ async function open(options: Parameters<typeof openInstance>[0]): Promise<Opened
 }
 
 describe('an instance that was not heard', () => {
-  test('learns what the server took back meanwhile, also when it noticed nothing of it (R-13)', async () => {
+  test('learns what the server took back meanwhile, also when it noticed nothing of it', async () => {
     const key = await installKey(5, 'central');
     const { instance, clock, told } = await open({ client, name: 'slept', key });
     const alice = loggedIn(await instance.login({ user: 'alice' }));

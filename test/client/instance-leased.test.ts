@@ -21,6 +21,8 @@ import { Relay } from '../support/relay.ts';
 import { until } from '../support/wait.ts';
 
 const WAIT_MS = 5_000;
+/** The server looks for users of several instances every two seconds. */
+const SHARED_WAIT_MS = 20_000;
 
 let started: StartedApp;
 let relay: Relay;
@@ -169,6 +171,26 @@ describe('an instance under a leased key', () => {
     await settle();
     expect(await usedBy('alice', key)).toBe(0);
   });
+
+  test('a user with one connection on each of three instances comes to cost one unit (F-30, trap 1)', async () => {
+    const key = await installKey(40);
+    const three = [await open(key), await open(key), await open(key)];
+    const held = three.map(({ instance }) => loggedIn(instance.tryLogin({ user: 'alice' })));
+    await until(
+      async () => {
+        for (const each of three) {
+          each.clock.advance(1_000);
+          await each.instance.report();
+        }
+        return (await usedBy('alice', key)) === 1;
+      },
+      SHARED_WAIT_MS,
+      'alice costs one unit',
+    );
+    const { items } = await client.usage.users({ key });
+    expect(items.find(({ userId }) => userId === 'alice')).toMatchObject({ units: 1, transitioned: false });
+    for (const [index, { instance }] of three.entries()) expect(instance.release(held[index]!)).toBe(true);
+  }, 30_000);
 
   /** The units that a user costs, by the table of the server. */
   async function usedBy(user: string, key: string): Promise<number> {

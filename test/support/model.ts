@@ -2,7 +2,7 @@
  * A naive model of who holds what, written from the facts alone (F-31…F-33): a list of connections for every
  * user, its units counted from scratch whenever somebody asks. It shares no arithmetic with the domain.
  */
-import { FLAGS, type JournalEvent, type Reported } from '../../src/domain/events.ts';
+import { FLAGS, type JournalEvent, type Leased, type Reported } from '../../src/domain/events.ts';
 
 interface Connection {
   readonly instance: string;
@@ -28,6 +28,11 @@ export class Model {
   readonly #passed = new Set<string>();
   /** What one unit serves under each key; one connection under a default licence. */
   readonly #most = new Map<string, number>();
+
+  /** Units that instances hold, by lease. */
+  readonly #blocks = new Map<string, { pool: string; instance: string; units: number }>();
+  /** Users whose connections are counted apart, as `pool user`. */
+  readonly #apart = new Set<string>();
 
   /** Follows an event. */
   follow(event: JournalEvent): void {
@@ -62,6 +67,16 @@ export class Model {
       case 'unreported':
         this.#forget(event.instance, Number.POSITIVE_INFINITY);
         break;
+      case 'leased':
+        this.#lease(event);
+        break;
+      case 'lease-ended':
+        this.#blocks.delete(event.lease);
+        this.#drop((one) => one.login.startsWith(`${event.lease} `));
+        break;
+      case 'joined':
+        for (const [user] of event.users) this.#apart.delete(`${event.pool} ${user}`);
+        break;
       case 'lingered':
         this.find(event.instance, event.login)!.bound = false;
         break;
@@ -92,6 +107,8 @@ export class Model {
     const mine = this.#connections.filter((one) => one.pool === pool && one.user !== null);
     const users = [...new Set(mine.map((one) => one.user!))];
     const units = users.map((user) => this.unitsOf(pool, user));
+    const leased = [...this.#blocks.values()].filter((block) => block.pool === pool);
+    units.push(...leased.map((block) => block.units));
     return { units: sum(units), connections: mine.length, users: users.length };
   }
 
@@ -99,17 +116,17 @@ export class Model {
   unitsAt(instance: string): number {
     const here = this.#connections.filter((one) => one.instance === instance && one.user !== null);
     const users = [...new Set(here.map((one) => `${one.pool} ${one.user}`))];
-    return sum(
-      users.map((name) =>
-        this.#passed.has(name) ? here.filter((one) => `${one.pool} ${one.user}` === name).length : 1,
-      ),
+    const leased = [...this.#blocks.values()].filter((block) => block.instance === instance);
+    const costs = users.map((name) =>
+      this.#costsEach(name) ? here.filter((one) => `${one.pool} ${one.user}` === name).length : 1,
     );
+    return sum([...costs, ...leased.map((block) => block.units)]);
   }
 
   unitsOf(pool: string, user: string): number {
     const connections = this.connections(pool, user);
     if (connections === 0) return 0;
-    return this.#passed.has(`${pool} ${user}`) ? connections : 1;
+    return this.#costsEach(`${pool} ${user}`) ? connections : 1;
   }
 
   /** The connections of a user, on one instance or on all. */
@@ -125,6 +142,29 @@ export class Model {
 
   get count(): number {
     return this.#connections.length;
+  }
+
+  #costsEach(name: string): boolean {
+    return this.#passed.has(name) || this.#apart.has(name);
+  }
+
+  /** What an instance may hold on the server's account is connections like any others. */
+  #lease({ lease, instance, pool, units, allowances = [], dropped = [] }: Leased): void {
+    this.#blocks.set(lease, { pool, instance, units });
+    for (const [user, allowance, flags] of allowances) {
+      const login = `${lease} ${user}`;
+      const name = `${pool} ${user}`;
+      const kept = this.#connections.filter((one) => one.login === login);
+      for (const one of kept.slice(allowance)) this.#drop((other) => other === one);
+      for (let index = kept.length; index < allowance; index += 1) {
+        const one: Connection = { instance, login, pool, user: null, bound: false };
+        this.#connections.push(one);
+        this.#name(one, user);
+      }
+      if ((flags & FLAGS.apart) === 0) this.#apart.delete(name);
+      else this.#apart.add(name);
+    }
+    for (const user of dropped) this.#drop((one) => one.login === `${lease} ${user}`);
   }
 
   /** Reported connections are connections like any others; they are told by where and whose they are. */
