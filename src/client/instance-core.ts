@@ -62,6 +62,7 @@ export class InstanceCore {
     this.#options = options;
     this.registrar = registrar;
     this.table = new LocalTable({ instance: name, idPrefix });
+    this.table.checkTerm = () => this.checkTerm();
     this.reports = new LocalReports(this.table);
     this.central = new CentralLogins(client, name);
     this.link = new InstanceLink({

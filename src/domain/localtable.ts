@@ -78,6 +78,7 @@ export class LocalLogin {
 
   /** Whether it is in: neither logged out nor lost. In grace only its unit is. What costs nothing is not lost. */
   get isHeld(): boolean {
+    if (this.table.checkTerm !== null) this.table.checkTerm();
     return !this.isOut && (this.user === null || this.life === this.table.life);
   }
 }
@@ -126,6 +127,8 @@ export class LocalTable {
   gates: LocalGates = OPEN;
   /** What the server has leased to the instance; null unless its key is enforced so. */
   rights: LeaseRights | null = null;
+  /** Finds out whether the term of what is leased has ended, and has everything lost then; null without a term. */
+  checkTerm: (() => void) | null = null;
   /** Rises when everything that was in is lost at once. */
   life = 1;
   readonly users = new Map<string, LocalUser>();
