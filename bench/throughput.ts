@@ -36,7 +36,7 @@ export interface Throughput {
 }
 
 /** The names of the instances of the cell with many keys. */
-export const KEY_INSTANCES = Array.from({ length: KEYS }, (_, n) => `k${String(n).padStart(4, '0')}`);
+const KEY_INSTANCES = Array.from({ length: KEYS }, (_, n) => `k${String(n).padStart(4, '0')}`);
 
 /** Starts the sites and prepares the keys and instances that the cells use. */
 export async function prepareThroughput(rig: Rig, options: Options): Promise<Throughput> {

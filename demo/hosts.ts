@@ -56,7 +56,7 @@ export async function logOut(host: InstanceProcess, ...users: readonly string[])
 }
 
 /** @returns what every host says of itself. */
-export function statesOf(hosts: Hosts): Promise<InstanceState[]> {
+function statesOf(hosts: Hosts): Promise<InstanceState[]> {
   return Promise.all([...hosts.values()].map((host) => host.state()));
 }
 

@@ -13,13 +13,11 @@ import {
   url,
   wholeNumber,
 } from './config-settings.ts';
+import { ADMIN_TOKEN_LENGTH_MIN } from './domain/access.ts';
 import { parseRevoked, parseTrustedKeys, type TrustedKeys } from './domain/signatures.ts';
 
 const MIB = 1_048_576;
 const MINUTE_MS = 60_000;
-
-/** The shortest administrator's token that is accepted; anything shorter can be guessed. */
-const ADMIN_TOKEN_LENGTH_MIN = 20;
 
 /** Every setting by its name in `Config`, in the order of the documentation. */
 export const SETTINGS = {

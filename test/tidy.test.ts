@@ -19,12 +19,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   coordination: ['domain'],
   telemetry: ['domain'],
   service: ['storage', 'coordination', 'domain', 'telemetry'],
-  http: ['service', 'coordination', 'domain', 'telemetry', 'console'],
+  http: ['service', 'coordination', 'domain', 'telemetry'],
   client: ['domain'],
   udp: ['client', 'domain', 'telemetry'],
-  console: ['client', 'domain'],
   config: ['domain'],
-  server: ['config', 'http', 'service', 'storage', 'coordination', 'domain', 'telemetry', 'console'],
+  server: ['config', 'http', 'service', 'storage', 'coordination', 'domain', 'telemetry'],
   cli: ['server', 'config', 'udp', 'service', 'storage', 'client', 'domain', 'telemetry'],
 };
 

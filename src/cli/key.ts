@@ -41,7 +41,7 @@ export interface KeyCommandIo {
 }
 
 /** The exit statuses: done, refused (the file or the key is not in order), and wrong use or unreadable files. */
-export const KEY_EXIT = { done: 0, refused: 1, usage: 2 } as const;
+const KEY_EXIT = { done: 0, refused: 1, usage: 2 } as const;
 
 /** A message for the person at the terminal that ends the command. */
 class CommandFault extends Error {

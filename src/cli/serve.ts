@@ -13,6 +13,7 @@ import { readTelemetryOptions } from '../telemetry/options.ts';
 import { activeTraceIds } from '../telemetry/spans.ts';
 import { startTelemetry } from '../telemetry.ts';
 import { type AdminToken, openAdminToken } from './admintoken.ts';
+import { untilAsked } from './ending.ts';
 import { version } from './version.ts';
 
 /** The instance that a first embedded start registers, so that there is something to log in to. */
@@ -131,18 +132,6 @@ function adviceOn(error: NodeJS.ErrnoException, config: Config): string {
     return `The database that DATABASE_URL names cannot be reached (${message}). Start it, or mend the address; without DATABASE_URL an embedded Postgres is used.`;
   }
   return message;
-}
-
-/** Settles with the signal that asks for an end. A second one ends the process at once. */
-function untilAsked(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => {
-        process.once(name, () => process.exit(1));
-        resolve(name);
-      });
-    }
-  });
 }
 
 /** Waits for a signal or a failure. */

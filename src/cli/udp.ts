@@ -12,6 +12,7 @@ import { readTelemetryOptions } from '../telemetry/options.ts';
 import { startTelemetry, type Telemetry } from '../telemetry.ts';
 import { type Health, openHealth } from '../udp/health.ts';
 import { type RunningSidecar, startSidecar } from '../udp/running.ts';
+import { untilAsked } from './ending.ts';
 import { version } from './version.ts';
 
 const USAGE = `lictor udp - the sidecar for instances that speak UDP (docs/udp-protocol.md)
@@ -113,16 +114,4 @@ function adviceOn({ message, code }: NodeJS.ErrnoException, config: UdpConfig): 
     return `The file that LICTOR_TOKEN_FILE names is not there (${message}). Mend the path.`;
   }
   return message;
-}
-
-/** Settles with the signal that asks for an end. A second one ends the process at once. */
-function untilAsked(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => {
-        process.once(name, () => process.exit(1));
-        resolve(name);
-      });
-    }
-  });
 }

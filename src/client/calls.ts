@@ -97,8 +97,6 @@ export const CALLS = {
     /** The over-limit ledger: from when to when, by how many units, who came in, and how it ended. */
     list: { operation: 'listExcesses' },
     /** The same as text, for people. */
-    text: { operation: 'listExcesses', as: 'text' },
-    /** The same as text. */
     listText: { operation: 'listExcesses', as: 'text' },
   },
   usage: {

@@ -18,7 +18,7 @@ import type { SendOptions } from './transport.ts';
 import type { UpdateAnswer } from './updates.ts';
 
 /** How long a report may take with everything; then its rows are told again with the next. */
-export const REPORT_TIMEOUT_MS = 10_000;
+const REPORT_TIMEOUT_MS = 10_000;
 /** Between two reports there are at least so many milliseconds, but for the parts of one. */
 const SOON_MS = 1_000;
 /** What is leased may be stated again at once, but no server is asked without a pause. */

@@ -44,7 +44,7 @@ export interface RegistrationAnswer {
 }
 
 /** How often an instance reports when nobody says otherwise (notes 7.3). */
-export const UPDATE_SECONDS = 15;
+const UPDATE_SECONDS = 15;
 
 /** What a key cannot be used for, where the server gives no more than the code. */
 const FAULT_WORDS: Partial<Record<ProblemCode, string>> = {

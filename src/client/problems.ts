@@ -3,24 +3,13 @@
  * token, a body that was sent, or a header.
  */
 
-import type { ProblemCode } from '../domain/errors.ts';
+import { type ProblemCode, REFUSALS } from '../domain/errors.ts';
 import type { Problem } from './openapi.ts';
 
 export type { Problem, ProblemCode };
 
 /** The codes by which the licence itself refuses a login; see `ApiError.isRefusal`. */
-export const REFUSAL_CODES: ReadonlySet<ProblemCode> = new Set([
-  'units-exhausted',
-  'unit-limit-reached',
-  'connection-limit-reached',
-  'key-expired',
-  'key-not-yet-valid',
-  'key-untrusted',
-  'key-missing',
-  'emergency-taken',
-  'instance-silent',
-  'parent-not-found',
-]);
+export const REFUSAL_CODES: ReadonlySet<ProblemCode> = new Set(REFUSALS);
 
 /**
  * Lictor answered, and the answer is no. `code` tells one no from another and is stable; `message` is for people

@@ -1,5 +1,5 @@
 /**
- * What replicas share besides Postgres: login locks, the published head, heartbeat deadlines with their
+ * What replicas share besides Postgres: turns, the published head, heartbeat deadlines with their
  * reaping marks, the epoch, and rate counters. Everything here may be lost at any moment without a unit
  * being granted twice or lost: the conditional append in Postgres alone decides (R-13), and a lost deadline
  * only starts a fresh grace period (R-12).

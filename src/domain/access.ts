@@ -3,6 +3,9 @@
  * do is the role's list, and on what, its restriction. Nothing here knows how a token is presented or stored.
  */
 
+/** The shortest text that is accepted as the configured administrator's token; anything shorter can be guessed. */
+export const ADMIN_TOKEN_LENGTH_MIN = 20;
+
 /** Everything that a token can permit. Each route names one of these, and the API's description shows it. */
 export const ACTIONS = [
   'keys.inspect',
@@ -167,14 +170,4 @@ export function mayGrant(principal: Grant, wanted: Grant): boolean {
   if (principal.keys === null) return true;
   const own = principal.keys;
   return wanted.keys?.every((key) => own.includes(key)) ?? false;
-}
-
-/**
- * Whether a value names a role.
- *
- * @param value - any text, for instance a database column.
- * @returns true for one of `ROLES`.
- */
-export function isRole(value: string): value is Role {
-  return (ROLES as readonly string[]).includes(value);
 }

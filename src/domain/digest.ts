@@ -27,7 +27,7 @@ export interface Digest {
 export const EMPTY_DIGEST: Digest = { rows: 0, connections: 0, checksum: 0 };
 
 /** The checksum of one row: the CRC-32 of its members in UTF-8, separated by line feeds. */
-export function checksumOf(row: DigestedRow): number {
+function checksumOf(row: DigestedRow): number {
   return crc32(`${row.id}\n${row.connections}\n${row.webSessions}\n${row.transitioned ? 1 : 0}`);
 }
 

@@ -85,6 +85,20 @@ export const PROBLEMS = {
 /** A code of the catalogue. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
+/** The codes by which the server refuses a login; `over-limit` and `server-unreachable` only instances say. */
+export const REFUSALS = [
+  'units-exhausted',
+  'unit-limit-reached',
+  'connection-limit-reached',
+  'key-expired',
+  'key-not-yet-valid',
+  'key-untrusted',
+  'key-missing',
+  'emergency-taken',
+  'instance-silent',
+  'parent-not-found',
+] as const satisfies readonly ProblemCode[];
+
 /** Extra members of a problem body; every name is documented in `docs/problems.md`. */
 export interface ProblemExtras {
   readonly retryAfterSeconds?: number;

@@ -2,6 +2,7 @@
  * How a key is made of a parsed key file: whose signature counts, where capacity comes from, and every reason to
  * say no (F-2 to F-8, F-24).
  */
+import { CONNECTIONS_PER_UNIT_MAX } from './counting.ts';
 import type { ProblemCode } from './errors.ts';
 import { endOfDayMs, startOfDayMs } from './keydates.ts';
 import { type KeyFile, quoted } from './keyfaults.ts';
@@ -30,9 +31,6 @@ export const LICENSE_TYPES = [
   'core-capacity',
   'c-type',
 ] as const;
-
-/** How many connections one unit bears before a user costs one unit a connection (domain notes 2.2). */
-export const CONNECTIONS_PER_UNIT_MAX = 25;
 
 /**
  * Makes a key of a parsed key file, or says why it gives none (F-24). Whether the key is valid *now* is not

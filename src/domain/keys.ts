@@ -6,19 +6,19 @@
  * holds, from the terms an administrator states for a key nobody here can verify, or from the built-in
  * evaluation key. `LicenseCapacity` is display text, cut at 127 characters, and never parsed.
  */
+import { CONNECTIONS_PER_UNIT_MAX } from './counting.ts';
 import type { ProblemCode } from './errors.ts';
 import { canonicalFeature } from './features.ts';
 import { DAY_MS } from './keydates.ts';
 import type { KeyFault } from './keyfaults.ts';
 import { compareVersions, parseVersion, versionWithin } from './keyfields.ts';
-import { CONNECTIONS_PER_UNIT_MAX } from './keyreading.ts';
 import type { TrustedKeys } from './signatures.ts';
 
-export { CONNECTIONS_PER_UNIT_MAX, LICENSE_TYPES, normaliseLicenseType, readKey } from './keyreading.ts';
+export { LICENSE_TYPES, normaliseLicenseType, readKey } from './keyreading.ts';
 export { keyId } from './signatures.ts';
 
 /** A key that ends within this many days is troubled (domain notes 8). */
-export const TROUBLED_DAYS = 7;
+const TROUBLED_DAYS = 7;
 
 /** An application section of a key; protected ones have a period in their name and are covered by the key. */
 export interface KeyApplicationSection {

@@ -36,7 +36,7 @@ export type Growth = 'done' | 'pending' | Shortfall;
 export const CONTEST_SLACK_MS = 3_000;
 
 /** So long the others go on keeping no more than they have, although whoever needed more has given up, in ms. */
-export const CONTEST_KEPT_MS = 30_000;
+const CONTEST_KEPT_MS = 30_000;
 
 /** Raises what a lease allows of a user to what is needed, and beyond as far as that is cheap. */
 export function growUser(change: LeaseChange, user: StatedUser, room: Room): Growth {

@@ -17,6 +17,8 @@ export const LICENSE_SERVER_LIMITS = {
   countMax: 64,
   /** More than three are excessive (F-12). */
   countWise: 3,
+  /** Licence servers that an instance may say it is configured with. */
+  statedMax: 8,
 } as const;
 
 /** One entry of the roster. */

@@ -24,10 +24,8 @@ import { LocalLogin, type LocalTable, type LocalUser } from './localtable.ts';
 import { REQUEST_HOLD_MS } from './logins.ts';
 import type { Problem } from './operations.ts';
 import { WEB_GRACE_MS } from './releases.ts';
+import { REPORTED_ID_LENGTH_MAX } from './reports.ts';
 import { type Claims, identify, isText } from './users.ts';
-
-/** The longest user ID in a report, in characters: derived ones may be longer than those that people choose. */
-export const REPORTED_ID_LENGTH_MAX = 128;
 
 /** The login of a process that started another one: of this table, or one that the server decided. */
 export interface Parent {

@@ -7,9 +7,8 @@
 
 import { digestText, TableDigest } from './digest.ts';
 import type { LocalTable, LocalUser } from './localtable.ts';
+import { ROWS_PER_UPDATE_MAX } from './reports.ts';
 
-/** How many rows one update holds at most. */
-export const ROWS_PER_UPDATE_MAX = 5_000;
 /**
  * How many users who have gone are kept for the server to hear of. Beyond that the whole table is told anew,
  * which does not name them.

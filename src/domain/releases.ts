@@ -111,7 +111,7 @@ export function decideRenew(draft: Draft, operation: Renew): Answer {
 }
 
 /** The answer to a heartbeat for a login that lives as long as its instance. */
-export function notRenewable(id: string): Answer {
+function notRenewable(id: string): Answer {
   return {
     is: 'problem',
     code: 'login-not-renewable',

@@ -6,6 +6,10 @@
 import type { Digest } from './digest.ts';
 import type { ReleaseReason } from './events.ts';
 
+/** The most rows of one update, or of one part of a full report. */
+export const ROWS_PER_UPDATE_MAX = 5_000;
+/** The longest user ID in a report, in characters: derived ones may be longer than those that people choose. */
+export const REPORTED_ID_LENGTH_MAX = 128;
 /** The most users that an instance may report; as many others may still stand while a full report replaces them. */
 export const USERS_REPORTED_MAX = 1_000_000;
 /**

@@ -18,8 +18,8 @@ const PUBLIC_KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 
 /** Bounds of the configured lists. */
-export const SIGNING_KEYS_MAX = 100;
-export const REVOCATIONS_MAX = 10_000;
+const SIGNING_KEYS_MAX = 100;
+const REVOCATIONS_MAX = 10_000;
 
 /** The public keys that are trusted, by signing key ID; each is the raw 32 bytes in base64url. */
 export type TrustedKeys = ReadonlyMap<string, string>;

@@ -9,7 +9,7 @@ import { instantOf } from './answers.ts';
 import { showExcess } from './excess-shapes.ts';
 
 /** How many users of one event are shown; the others are counted. */
-export const USERS_SHOWN_MAX = 100;
+const USERS_SHOWN_MAX = 100;
 
 const EventUser = Type.Object({
   userId: Type.String(),

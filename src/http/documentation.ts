@@ -88,7 +88,7 @@ function describeAccess<S extends object | undefined>(schema: S, access: string 
  *
  * @param scope - the scope in which the pages are registered.
  */
-export function securePages(scope: FastifyInstance): void {
+function securePages(scope: FastifyInstance): void {
   scope.register(helmet, {
     // The pages must work over plain HTTP on a private network too; TLS, and with it HSTS, is the ingress's.
     strictTransportSecurity: false,

@@ -3,7 +3,7 @@
  */
 
 import { type Static, Type } from 'typebox';
-import { readServerPlace } from '../domain/licenseservers.ts';
+import { LICENSE_SERVER_LIMITS, readServerPlace } from '../domain/licenseservers.ts';
 import { heartbeatAfterSeconds, type InstanceInState } from '../service/instances.ts';
 import { AS_OF, fieldFault, instantOf } from './answers.ts';
 import { KeyStatusView, withoutEmpty } from './keyviews.ts';
@@ -17,9 +17,6 @@ const INCARNATION_MAX = 2_000_000_000;
 /** A short text. */
 export const Text = (description: string) =>
   Type.String({ minLength: 1, maxLength: TEXT_LENGTH_MAX, description });
-
-/** The most licence servers that an instance may state; more than three are excessive (F-12). */
-const LICENSE_SERVERS_MAX = 8;
 
 const LicenseServer = Type.String({
   minLength: 1,
@@ -64,7 +61,7 @@ export const Registration = Type.Object(
     version: Type.Optional(Text('Its version, which the key must fit.')),
     licenseServers: Type.Optional(
       Type.Array(LicenseServer, {
-        maxItems: LICENSE_SERVERS_MAX,
+        maxItems: LICENSE_SERVER_LIMITS.statedMax,
         uniqueItems: true,
         description:
           'Every licence server that the instance is configured with, in any order. All instances that share a key must be configured with the same.',

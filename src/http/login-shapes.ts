@@ -9,8 +9,8 @@ import type { LoginView } from '../domain/operations.ts';
 import { instantOf } from './answers.ts';
 import { Instant } from './schemas.ts';
 
-export const LEASE_SECONDS_MIN = 5;
-export const LEASE_SECONDS_MAX = 86_400;
+const LEASE_SECONDS_MIN = 5;
+const LEASE_SECONDS_MAX = 86_400;
 
 const text = (maxLength: number, description: string) =>
   Type.String({ minLength: 1, maxLength, description });

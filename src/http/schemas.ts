@@ -7,7 +7,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { PROBLEMS, type ProblemCode } from '../domain/errors.ts';
 
 /** The most entries of one page. */
-export const PAGE_LIMIT_MAX = 500;
+const PAGE_LIMIT_MAX = 500;
 
 const PAGE_LIMIT_DEFAULT = 100;
 

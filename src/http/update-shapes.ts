@@ -5,15 +5,12 @@
 import { type Static, Type } from 'typebox';
 import { type DigestedRow, readDigest } from '../domain/digest.ts';
 import type { Report, UpdateView } from '../domain/operations.ts';
+import { REPORTED_ID_LENGTH_MAX, ROWS_PER_UPDATE_MAX } from '../domain/reports.ts';
 import { fieldFault, instantOf } from './answers.ts';
 import { LeaseAnswerShape, LeaseBody } from './lease-shapes.ts';
 import { Instant } from './schemas.ts';
 import { Settings, showSettings } from './settings.ts';
 
-/** The most rows of one update, or of one part of a full report. */
-export const ROWS_PER_UPDATE_MAX = 5_000;
-/** The longest user ID in a report: derived ones may be longer than those that people choose. */
-const REPORTED_ID_LENGTH_MAX = 128;
 /** More connections of one user ID are a mistake. */
 const CONNECTIONS_MAX = 1_000_000;
 

@@ -7,7 +7,7 @@ import type { Lane } from './lane.ts';
 
 const MINUTE_MS = 60_000;
 /** How many minutes are looked back at. */
-export const MINUTES_OBSERVED_MAX = 60;
+const MINUTES_OBSERVED_MAX = 60;
 
 /** The rate of new users of a key. */
 export interface ArrivalRate {

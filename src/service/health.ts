@@ -1,6 +1,6 @@
 /**
- * What a replica says of its own health. The composition root supplies the provider; the HTTP layer and the
- * console only read it.
+ * What a replica says of its own health. The composition root supplies the provider; the HTTP layer only
+ * reads it.
  */
 
 /** `ready` serves with nothing amiss; `degraded` serves, by a stated rule; `not-ready` must not be sent logins. */

@@ -280,7 +280,7 @@ function kindOf(request: LoginRequest): LoginKind {
  * The client's address (F-41): the one stated; else the peer's, or what its proxy tells when the instance
  * trusts the proxy (trap 24).
  */
-export function clientAddressOf(
+function clientAddressOf(
   stated: string | undefined,
   instance: Instance | undefined,
   caller: Pick<Caller, 'peerAddress' | 'forwardedFor'>,

@@ -10,9 +10,6 @@ const ID_LENGTH = 10;
 const SECRET_BYTES = 32;
 const FORM = /^lictor_([A-Za-z0-9]{10})_([A-Za-z0-9_-]{43})$/;
 
-/** The shortest text that is accepted as the configured administrator's token. */
-export const ADMIN_TOKEN_LENGTH_MIN = 20;
-
 /** A token's text with its parts. */
 export interface TokenText {
   readonly text: string;

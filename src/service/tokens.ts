@@ -6,7 +6,7 @@
 
 import { timingSafeEqual } from 'node:crypto';
 import type postgres from 'postgres';
-import { type Grant, mayGrant, type Principal } from '../domain/access.ts';
+import { ADMIN_TOKEN_LENGTH_MIN, type Grant, mayGrant, type Principal } from '../domain/access.ts';
 import { LicenseError } from '../domain/errors.ts';
 import { isConnectionError } from '../storage/database.ts';
 import {
@@ -18,10 +18,10 @@ import {
   touchTokens,
 } from '../storage/tokens.ts';
 import { type BoundedCache, createBoundedCache } from './bounded-cache.ts';
-import { ADMIN_TOKEN_LENGTH_MIN, hashSecret, makeTokenText, parseTokenText } from './token-text.ts';
+import { hashSecret, makeTokenText, parseTokenText } from './token-text.ts';
 
 /** The ID by which the configured administrator's token is known; no stored token can have it. */
-export const ADMIN_TOKEN_ID = 'configured';
+const ADMIN_TOKEN_ID = 'configured';
 
 /** A token as it is stored, for those above who show it. */
 export type StoredToken = TokenRow;

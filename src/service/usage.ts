@@ -261,7 +261,7 @@ export function keyOfPool(id: string): string | null {
 }
 
 /** @returns the instance whose default licence a pool is; null for a key's. No key's ID has a colon. */
-export function instanceOfPool(id: string): string | null {
+function instanceOfPool(id: string): string | null {
   const prefix = defaultPoolOf('');
   return id.startsWith(prefix) ? id.slice(prefix.length) : null;
 }

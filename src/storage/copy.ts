@@ -84,7 +84,7 @@ export class Texts {
   }
 }
 
-const LINES_PER_CHUNK = 500;
+const LINES_PER_CHUNK = 4_000;
 
 /**
  * Sends lines into a `copy … from stdin` and makes sure that they have arrived. Once all are sent, the driver
@@ -92,12 +92,14 @@ const LINES_PER_CHUNK = 500;
  * one more statement is sent after them, which a transaction that has failed refuses.
  * @param copy - the statement, not yet sent.
  * @param lines - each with its end.
+ * @param following - the statement that is sent after them, where there is one anyway; not yet sent.
  * @throws whatever the driver tells, or the error that the transaction has failed; the server's log says why.
  */
 export async function copyInto(
   tx: TransactionSql,
   copy: PendingQuery<Row[]>,
   lines: readonly string[],
+  following: PendingQuery<Row[]> = tx`select 1`,
 ): Promise<void> {
   const stream = await copy.writable();
   // An error that comes when nobody waits for the stream any more is found by the statement below.
@@ -106,7 +108,7 @@ export async function copyInto(
     await sent(stream, lines.slice(from, from + LINES_PER_CHUNK).join(''));
   }
   stream.end();
-  await tx`select 1`;
+  await following;
 }
 
 /** Waits until a chunk is on its way, so that little of it is in memory and the end can follow at once. */

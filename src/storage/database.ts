@@ -273,14 +273,6 @@ const NEVER_SENT_CODES: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
 ]);
 
-/** SQLSTATEs after which the same work may succeed when it is simply done again. */
-const RETRYABLE_STATES: ReadonlySet<string> = new Set([
-  '40001', // serialization_failure
-  '40P01', // deadlock_detected
-  '53300', // too_many_connections
-  '57P03', // cannot_connect_now: the server is starting, stopping or recovering
-]);
-
 /** SQLSTATEs by which the server says that it ends the session. */
 const SESSION_END_STATES: ReadonlySet<string> = new Set([
   '57P01', // admin_shutdown
@@ -304,15 +296,6 @@ function codeOf(error: unknown): string {
 export function isConnectionError(error: unknown): boolean {
   const code = codeOf(error);
   return CONNECTION_CODES.has(code) || code.startsWith('08') || SESSION_END_STATES.has(code);
-}
-
-/**
- * Whether the same statement may simply be tried again, with a pause: it did not commit, and the cause passes.
- * A lost connection is not among these, since the statement may have committed.
- */
-export function isRetryable(error: unknown): boolean {
-  const code = codeOf(error);
-  return RETRYABLE_STATES.has(code) || NEVER_SENT_CODES.has(code);
 }
 
 /**

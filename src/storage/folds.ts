@@ -5,7 +5,7 @@
 import type { Sql, TransactionSql } from 'postgres';
 import { copyInto, copyText } from './copy.ts';
 import { type LeaseChanges, writeLeases } from './leases.ts';
-import { partsOf } from './parts.ts';
+import { numbered, partsOf } from './parts.ts';
 import { type ReportChanges, writeReports } from './reports.ts';
 import { inTransaction } from './transactions.ts';
 
@@ -112,11 +112,12 @@ export async function writeFold(
       returning shard`;
     if (moved.length === 0) return false;
     await writePools(tx, shard, changes);
-    for (const users of partsOf(changes.users)) await writeUsers(tx, shard, users);
+    for (const [part, users] of numbered(partsOf(changes.users))) await writeUsers(tx, shard, users, part);
     for (const gone of partsOf(changes.usersGone)) await deleteUsers(tx, shard, gone);
     const instants = new InstantTexts();
     for (const logins of partsOf(changes.loginsAdded)) await addLogins(tx, shard, logins, instants);
-    for (const logins of partsOf(changes.loginsChanged)) await changeLogins(tx, shard, logins, instants);
+    for (const [part, logins] of numbered(partsOf(changes.loginsChanged)))
+      await changeLogins(tx, shard, logins, instants, part);
     for (const gone of partsOf(changes.loginsGone)) await deleteLogins(tx, shard, gone);
     await writeReports(tx, shard, changes);
     await writeLeases(tx, shard, changes);
@@ -143,17 +144,22 @@ async function writePools(tx: TransactionSql, shard: number, changes: FoldChange
   }
 }
 
-async function writeUsers(tx: TransactionSql, shard: number, users: readonly UserRecord[]): Promise<void> {
-  await tx`
+async function writeUsers(
+  tx: TransactionSql,
+  shard: number,
+  users: readonly UserRecord[],
+  part: number,
+): Promise<void> {
+  if (part > 0) await tx`delete from fold_users`;
+  else
+    await tx`
     create temp table if not exists fold_users (like license_users) on commit delete rows`;
-  await tx`delete from fold_users`;
   const lines = users.map(
     (user) =>
       `${shard}\t${copyText(user.pool)}\t${copyText(user.userId)}\t${user.connections}\t${user.units}\t` +
       `${copyText(user.transitioned)}\t${user.connectionsPeak}\t${copyText(user.apart)}\n`,
   );
-  await copyInto(tx, tx`copy fold_users from stdin`, lines);
-  await tx`
+  const merge = tx`
     merge into license_users using fold_users as each
     on license_users.shard = each.shard and license_users.pool = each.pool
       and license_users.user_id = each.user_id
@@ -164,6 +170,7 @@ async function writeUsers(tx: TransactionSql, shard: number, users: readonly Use
     insert (shard, pool, user_id, connections, units, transitioned, connections_peak, apart)
     values (each.shard, each.pool, each.user_id, each.connections, each.units, each.transitioned,
       each.connections_peak, each.apart)`;
+  await copyInto(tx, tx`copy fold_users from stdin`, lines, merge);
 }
 
 async function deleteUsers(tx: TransactionSql, shard: number, gone: FoldChanges['usersGone']): Promise<void> {
@@ -192,12 +199,12 @@ async function changeLogins(
   shard: number,
   logins: readonly LoginRecord[],
   instants: InstantTexts,
+  part: number,
 ): Promise<void> {
-  await tx`create temp table if not exists fold_logins (like logins) on commit delete rows`;
-  await tx`delete from fold_logins`;
+  if (part > 0) await tx`delete from fold_logins`;
+  else await tx`create temp table if not exists fold_logins (like logins) on commit delete rows`;
   const lines = logins.map((login) => loginLine(shard, login, instants));
-  await copyInto(tx, tx`copy fold_logins from stdin`, lines);
-  await tx`
+  const merge = tx`
     insert into logins select * from fold_logins
     on conflict (shard, instance, id) do update
     set pool = excluded.pool, user_id = excluded.user_id, kind = excluded.kind, phase = excluded.phase,
@@ -207,6 +214,7 @@ async function changeLogins(
       connections = excluded.connections, units = excluded.units, units_added = excluded.units_added,
       transitioned = excluded.transitioned, fingerprint = excluded.fingerprint,
       released_at = excluded.released_at, release_reason = excluded.release_reason`;
+  await copyInto(tx, tx`copy fold_logins from stdin`, lines, merge);
 }
 
 function loginLine(shard: number, login: LoginRecord, instants: InstantTexts): string {

@@ -11,12 +11,6 @@ export interface Term {
   readonly electedAtMs: number;
 }
 
-/** The row as anybody may read it. */
-export interface LeadershipRow extends Term {
-  readonly holder: string;
-  readonly expired: boolean;
-}
-
 /**
  * Takes the row when nobody holds it, or its holder's time is over.
  * @param leaseMs - how long it is held without renewal, in milliseconds.
@@ -72,6 +66,7 @@ export interface EpochRow {
   readonly runId: string | null;
 }
 
+/** Reads the epoch. @returns nulls while none was ever begun. */
 export async function readEpoch(sql: Sql, shard: number): Promise<EpochRow> {
   const [row] = await sql<EpochRow[]>`
     select epoch, epoch_run_id as "runId" from leadership where shard = ${shard}`;
@@ -90,12 +85,4 @@ export async function writeEpoch(
     where shard = ${shard} and token = ${token} and expires_at >= clock_timestamp()
     returning shard`;
   return rows.length === 1;
-}
-
-export async function readLeadership(sql: Sql, shard: number): Promise<LeadershipRow | null> {
-  const [row] = await sql<LeadershipRow[]>`
-    select holder, token, (extract(epoch from elected_at) * 1000)::float8 as "electedAtMs",
-      expires_at < clock_timestamp() as expired
-    from leadership where shard = ${shard}`;
-  return row ?? null;
 }

@@ -4,7 +4,7 @@
 
 import type { TransactionSql } from 'postgres';
 import { copyInto, copyText, copyValue, eachCopyRow, Texts } from './copy.ts';
-import { partsOf } from './parts.ts';
+import { numbered, partsOf } from './parts.ts';
 
 /** A lease as of the fold. */
 export interface LeaseRecord {
@@ -44,7 +44,8 @@ export async function writeLeases(tx: TransactionSql, shard: number, changes: Le
     await tx`delete from unit_leases where shard = ${shard} and id = any (${gone as string[]}::text[])`;
     await tx`delete from lease_allowances where shard = ${shard} and lease = any (${gone as string[]}::text[])`;
   }
-  for (const rows of partsOf(changes.allowances)) await writeAllowances(tx, shard, rows);
+  for (const [part, rows] of numbered(partsOf(changes.allowances)))
+    await writeAllowances(tx, shard, rows, part);
   for (const gone of partsOf(changes.allowancesGone)) await deleteAllowances(tx, shard, gone);
 }
 
@@ -64,16 +65,17 @@ async function writeAllowances(
   tx: TransactionSql,
   shard: number,
   rows: readonly AllowanceRecord[],
+  part: number,
 ): Promise<void> {
-  await tx`
+  if (part > 0) await tx`delete from fold_lease_allowances`;
+  else
+    await tx`
     create temp table if not exists fold_lease_allowances (like lease_allowances) on commit delete rows`;
-  await tx`delete from fold_lease_allowances`;
   const lines = rows.map(
     ({ lease, userId, allowance, shortSinceMs, exactAtMs }) =>
       `${shard}\t${lease}\t${copyText(userId)}\t${allowance}\t${copyInstant(shortSinceMs)}\t${copyInstant(exactAtMs)}\n`,
   );
-  await copyInto(tx, tx`copy fold_lease_allowances from stdin`, lines);
-  await tx`
+  const merge = tx`
     merge into lease_allowances using fold_lease_allowances as each
     on lease_allowances.shard = each.shard and lease_allowances.lease = each.lease
       and lease_allowances.user_id = each.user_id
@@ -82,6 +84,7 @@ async function writeAllowances(
     when not matched then
     insert (shard, lease, user_id, allowance, short_since, exact_at)
     values (each.shard, each.lease, each.user_id, each.allowance, each.short_since, each.exact_at)`;
+  await copyInto(tx, tx`copy fold_lease_allowances from stdin`, lines, merge);
 }
 
 async function deleteAllowances(

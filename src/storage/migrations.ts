@@ -13,7 +13,7 @@ import type postgres from 'postgres';
 import type { Logger } from './database.ts';
 
 /** The migrations of this version. */
-export const MIGRATIONS_DIRECTORY = fileURLToPath(new URL('../../migrations/', import.meta.url));
+const MIGRATIONS_DIRECTORY = fileURLToPath(new URL('../../migrations/', import.meta.url));
 
 const MIGRATIONS_TABLE = 'schema_migrations';
 const BREAKING_MARKER = '--! breaking';
@@ -31,11 +31,9 @@ export interface MigrationNote {
 }
 
 /** How a database's schema and this version of Lictor stand to each other. */
-export interface MigrationState {
+interface MigrationState {
   /** The newest migration of this version of Lictor; 0 when it has none. */
   readonly knownVersion: number;
-  /** The newest migration that the database has; 0 when it is empty. */
-  readonly appliedVersion: number;
   /** Migrations of this version that the database lacks, in order. */
   readonly pending: readonly MigrationNote[];
   /** Migrations of the database that this version does not know, in order. */
@@ -94,22 +92,10 @@ export async function migrate(sql: postgres.Sql, options: MigrateOptions = {}): 
 }
 
 /**
- * Compares a database's schema with the migrations of this version, changing nothing.
- * @param sql - a handle of the database.
- * @param directory - where the migrations are; this version's own when it is left out.
- */
-export async function migrationState(
-  sql: postgres.Sql,
-  directory: string = MIGRATIONS_DIRECTORY,
-): Promise<MigrationState> {
-  return await readState(sql, directory);
-}
-
-/**
  * Refuses a database that this version cannot serve.
  * @throws SchemaTooNewError when one of the migrations it does not know is breaking.
  */
-export function requireServable(state: MigrationState): void {
+function requireServable(state: MigrationState): void {
   const breaking = state.newer.filter((note) => note.breaking);
   if (breaking.length > 0) throw new SchemaTooNewError(breaking, state.knownVersion);
 }
@@ -176,10 +162,8 @@ async function needsMigrating(session: postgres.ReservedSql, directory: string):
   }
 }
 
-async function readState(
-  session: postgres.Sql | postgres.ReservedSql,
-  directory: string,
-): Promise<MigrationState> {
+/** Compares a database's schema with the migrations of a directory, changing nothing. */
+async function readState(session: postgres.ReservedSql, directory: string): Promise<MigrationState> {
   const [known, applied] = [await readKnown(directory), await readApplied(session)];
   const knownVersion = known.at(-1)?.version ?? 0;
   const appliedVersions = new Set(applied.map((note) => note.version));
@@ -194,7 +178,6 @@ async function readState(
   }
   return {
     knownVersion,
-    appliedVersion,
     pending,
     newer: applied.filter((note) => note.version > knownVersion),
   };
@@ -215,7 +198,7 @@ async function readKnown(directory: string): Promise<MigrationNote[]> {
 }
 
 /** The migrations that a database has, in order; none when it never was migrated. */
-async function readApplied(session: postgres.Sql | postgres.ReservedSql): Promise<MigrationNote[]> {
+async function readApplied(session: postgres.ReservedSql): Promise<MigrationNote[]> {
   const [table] = await session<
     { present: boolean }[]
   >`select to_regclass(${MIGRATIONS_TABLE}) is not null as present`;

@@ -11,3 +11,12 @@ export function* partsOf<Item>(items: readonly Item[]): Generator<readonly Item[
     yield items.slice(from, from + ROWS_PER_STATEMENT);
   }
 }
+
+/** Numbers parts from 0 on: the first finds its staging table empty, the others have to empty it. */
+export function* numbered<Part>(parts: Iterable<Part>): Generator<readonly [part: number, content: Part]> {
+  let part = 0;
+  for (const content of parts) {
+    yield [part, content];
+    part += 1;
+  }
+}

@@ -5,7 +5,7 @@
 import type { TransactionSql } from 'postgres';
 import type { ReportedUser, ReportState } from '../domain/reports.ts';
 import { copyInto, copyText, copyValue, eachCopyRow, Texts } from './copy.ts';
-import { partsOf, ROWS_PER_STATEMENT } from './parts.ts';
+import { numbered, partsOf, ROWS_PER_STATEMENT } from './parts.ts';
 
 /** How far the reports of an instance have come, as of the fold. */
 export interface ReportRecord extends ReportState {
@@ -37,7 +37,7 @@ export async function writeReports(tx: TransactionSql, shard: number, changes: R
     await tx`
       delete from instance_reports where shard = ${shard} and instance = any (${gone as string[]}::text[])`;
   }
-  for (const lines of linesOf(shard, changes.reported)) await writeRows(tx, lines);
+  for (const [part, lines] of numbered(linesOf(shard, changes.reported))) await writeRows(tx, lines, part);
   for (const gone of partsOf(goneOf(changes.reported))) await deleteRows(tx, shard, gone);
 }
 
@@ -79,11 +79,11 @@ function* linesOf(shard: number, reported: readonly ReportedChanges[]): Generato
   if (lines.length > 0) yield lines;
 }
 
-async function writeRows(tx: TransactionSql, lines: readonly string[]): Promise<void> {
-  await tx`create temp table if not exists fold_instance_users (like instance_users) on commit delete rows`;
-  await tx`delete from fold_instance_users`;
-  await copyInto(tx, tx`copy fold_instance_users from stdin`, lines);
-  await tx`
+async function writeRows(tx: TransactionSql, lines: readonly string[], part: number): Promise<void> {
+  if (part > 0) await tx`delete from fold_instance_users`;
+  else
+    await tx`create temp table if not exists fold_instance_users (like instance_users) on commit delete rows`;
+  const merge = tx`
     merge into instance_users using fold_instance_users as each
     on instance_users.shard = each.shard and instance_users.instance = each.instance
       and instance_users.user_id = each.user_id
@@ -94,6 +94,7 @@ async function writeRows(tx: TransactionSql, lines: readonly string[]): Promise<
     insert (shard, instance, user_id, connections, web_sessions, transitioned, sequence)
     values (each.shard, each.instance, each.user_id, each.connections, each.web_sessions, each.transitioned,
       each.sequence)`;
+  await copyInto(tx, tx`copy fold_instance_users from stdin`, lines, merge);
 }
 
 function goneOf(reported: readonly ReportedChanges[]): (readonly [instance: string, user: string])[] {

@@ -6,7 +6,7 @@ import type { Meter } from '@opentelemetry/api';
 import { makeTally, type Tally } from './tallies.ts';
 
 /** Why a datagram was dropped without an answer. */
-export const DROP_REASONS = [
+const DROP_REASONS = [
   'oversized',
   'malformed',
   'version',

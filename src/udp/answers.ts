@@ -1,6 +1,6 @@
 /**
- * The bodies of answers: what the sidecar says. They are written here for the sidecar and read for the tests;
- * the client of `examples/legacy-instance` reads them by the document alone.
+ * The bodies of answers: what the sidecar says. They are written here for the sidecar, and read for the
+ * demonstration and the tests; the client of `examples/legacy-instance` reads them by the document alone.
  */
 
 import { OctetReader, OctetWriter } from './octets.ts';

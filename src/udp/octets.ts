@@ -173,7 +173,7 @@ export class OctetWriter {
  * @param octetsMax - the most octets of UTF-8.
  * @returns the text in UTF-8.
  */
-export function cutText(text: string, octetsMax: number): Buffer {
+function cutText(text: string, octetsMax: number): Buffer {
   const octets = Buffer.from(text, 'utf8');
   if (octets.length <= octetsMax) return octets;
   let end = octetsMax;

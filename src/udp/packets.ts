@@ -8,7 +8,7 @@ import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'no
 /** The most octets of a datagram, so that it fits into the smallest packet that IPv6 promises. */
 export const DATAGRAM_OCTETS_MAX = 1_200;
 /** The version of the protocol that is spoken here. */
-export const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 1;
 /** The octets of the message authentication code at the end of each datagram. */
 export const MAC_OCTETS = 32;
 /** The octets that name one life of an instance. */
@@ -25,13 +25,13 @@ const ANSWER_HEADER_OCTETS = 20;
 export const ANSWER_BODY_OCTETS_MAX: number = DATAGRAM_OCTETS_MAX - ANSWER_HEADER_OCTETS - MAC_OCTETS;
 
 /** What an instance sends. */
-export const REQUEST_TYPES = { start: 1, change: 2, full: 3, heartbeat: 4, shutdown: 5, query: 6 } as const;
+const REQUEST_TYPES = { start: 1, change: 2, full: 3, heartbeat: 4, shutdown: 5, query: 6 } as const;
 
 /** The name of a request's type. */
 export type RequestType = keyof typeof REQUEST_TYPES;
 
 /** What the sidecar answers; the highest bit keeps anything one side sends from being taken for the other's. */
-export const ANSWER_TYPES = {
+const ANSWER_TYPES = {
   challenge: 0x81,
   welcome: 0x82,
   invalid: 0x83,

@@ -8,7 +8,7 @@ import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { PROOF_OCTETS } from './packets.ts';
 
 /** How long a proof holds; then there is another CHALLENGE. */
-export const PROOF_SECONDS = 3_600;
+const PROOF_SECONDS = 3_600;
 /**
  * How long a proof is good for a START. A START that somebody recorded and sends again later must not end the
  * life that began since.

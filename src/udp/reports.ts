@@ -12,7 +12,7 @@ export type ReportScope = 'key' | 'all';
 
 const PAGE_LIMIT = 500;
 /** The longest report; a longer one is cut at a line and says so. */
-export const REPORT_OCTETS_TOTAL_MAX: number = 16 * 1_048_576;
+const REPORT_OCTETS_TOTAL_MAX: number = 16 * 1_048_576;
 
 const CUT = '# cut: the report is too long';
 

@@ -4,15 +4,14 @@
  */
 
 import type { Digest, DigestedRow } from '../domain/digest.ts';
+import { LICENSE_SERVER_LIMITS } from '../domain/licenseservers.ts';
 import { OctetReader, OctetWriter } from './octets.ts';
 import { DATAGRAM_OCTETS_MAX } from './packets.ts';
 
 /** The most octets of UTF-8 of a user ID. */
-export const USER_ID_OCTETS_MAX = 256;
+const USER_ID_OCTETS_MAX = 256;
 /** The most parts of one update. */
-export const UPDATE_PARTS_MAX = 4_096;
-/** The most licence servers an instance may say that it knows. */
-export const LICENSE_SERVERS_MAX = 8;
+const UPDATE_PARTS_MAX = 4_096;
 
 /** The highest number of an update that an answer can tell. */
 const SEQUENCE_MAX = 0xffff_ffff;
@@ -83,7 +82,7 @@ export function readStart(body: Buffer): StartBody | null {
   const product = reader.text8();
   const version = reader.text8();
   const count = reader.u8();
-  if (by === undefined || count > LICENSE_SERVERS_MAX) return null;
+  if (by === undefined || count > LICENSE_SERVER_LIMITS.statedMax) return null;
   const licenseServers: string[] = [];
   for (let index = 0; index < count; index += 1) licenseServers.push(reader.text8());
   const key = keyIdentity(by, octets);

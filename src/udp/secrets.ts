@@ -7,7 +7,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { type DatagramKeys, deriveKeys, isInstanceName } from './packets.ts';
 
 /** The shortest secret that is accepted, in characters: 32 hexadecimal digits hold 128 bits. */
-export const SECRET_LENGTH_MIN = 32;
+const SECRET_LENGTH_MIN = 32;
 const SECRET_LENGTH_MAX = 256;
 const FILE_OCTETS_MAX = 4 * 1_048_576;
 /** Bits of a file's mode by which somebody beside its owner and the readers of its group could use it. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { GONE_KEPT_MAX, LocalReports, ROWS_PER_UPDATE_MAX } from '../../src/domain/localreports.ts';
+import { GONE_KEPT_MAX, LocalReports } from '../../src/domain/localreports.ts';
 import type { LocalLogin } from '../../src/domain/localtable.ts';
+import { ROWS_PER_UPDATE_MAX } from '../../src/domain/reports.ts';
 import { LocalWorld, Receiver, rowsOf } from '../support/local.ts';
 
 /** A world, its reports, and a server that takes them. */

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { JOURNAL_FORMAT } from '../../src/domain/events.ts';
-import { readLeadership } from '../../src/storage/leadership.ts';
 import { closeShards, NEVER_MS, openShard, PATIENCE_MS, SHARD, type TestShard } from '../support/lane.ts';
+import { readLeadership } from '../support/leadership.ts';
 import { until } from '../support/wait.ts';
 
 afterEach(closeShards);

@@ -10,7 +10,6 @@ import {
   type DurabilitySettings,
   isConnectionError,
   isDoubtful,
-  isRetryable,
   judgeDurability,
   type Logger,
   provesNothingCommitted,
@@ -105,12 +104,11 @@ describe('connections', () => {
     await sql`insert into once values (1)`;
     const duplicate = await failure(sql`insert into once values (2), (1)`);
     expect(provesNothingCommitted(duplicate)).toBe(true);
-    expect(isRetryable(duplicate)).toBe(false);
     expect(isConnectionError(duplicate)).toBe(false);
     expect(await sql`select id from once`).toEqual([{ id: 1 }]);
   });
 
-  test('a deadlock may be tried again', async () => {
+  test('a deadlock proves that nothing was committed', async () => {
     const sql = pool(database.url);
     const locked: Promise<unknown>[] = [];
     const both = new Promise<void>((resolve) => {
@@ -129,7 +127,6 @@ describe('connections', () => {
     });
     const results = await Promise.allSettled(locked);
     const loser = results.find((result) => result.status === 'rejected');
-    expect(isRetryable(loser?.reason)).toBe(true);
     expect(provesNothingCommitted(loser?.reason)).toBe(true);
   });
 
@@ -149,7 +146,6 @@ describe('connections', () => {
     const lost = await loseConnection(lane(database.url));
     expect(isConnectionError(lost)).toBe(true);
     expect(provesNothingCommitted(lost)).toBe(false);
-    expect(isRetryable(lost)).toBe(false);
   });
 
   test('R-3 a new handle works where the connection of the old one was lost', async () => {
@@ -182,7 +178,6 @@ describe('a server that goes away', () => {
     await server.stop();
     const refused = await failure(pool(server.url)`select 1`);
     expect(isConnectionError(refused)).toBe(true);
-    expect(isRetryable(refused)).toBe(true);
     expect(provesNothingCommitted(refused)).toBe(true);
     await server.start();
   });
@@ -274,21 +269,19 @@ describe('durability (R-2)', () => {
 
 describe('errors that no test can provoke at will', () => {
   test.each([
-    ['57P03', true, true],
-    ['40001', false, true],
-    ['CONNECTION_CLOSED', true, false],
-    ['ECONNRESET', true, false],
-    ['08006', true, false],
-    ['23505', false, false],
-  ])('%s', (code, connection, retryable) => {
+    ['57P03', true],
+    ['40001', false],
+    ['CONNECTION_CLOSED', true],
+    ['ECONNRESET', true],
+    ['08006', true],
+    ['23505', false],
+  ])('%s', (code, connection) => {
     const error = Object.assign(new Error(code), { code });
     expect(isConnectionError(error)).toBe(connection);
-    expect(isRetryable(error)).toBe(retryable);
   });
 
   test('what has no code is neither', () => {
     expect(isConnectionError(new Error('?'))).toBe(false);
-    expect(isRetryable(undefined)).toBe(false);
     expect(provesNothingCommitted(new Error('?'))).toBe(false);
   });
 });

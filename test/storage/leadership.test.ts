@@ -2,12 +2,12 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import {
   claimLeadership,
   readEpoch,
-  readLeadership,
   renewLeadership,
   resignLeadership,
   writeEpoch,
 } from '../../src/storage/leadership.ts';
 import { closeShards, openShard, SHARD, type TestShard } from '../support/lane.ts';
+import { readLeadership } from '../support/leadership.ts';
 
 afterEach(closeShards);
 

@@ -77,7 +77,7 @@ const ACTOR = 'tester';
 const NEVER = '20000000-0000-4000-8000-000000000000';
 
 /** Keys that each enforcement is tried with; the last one ends after ten minutes. */
-export const HISTORY_KEYS = [
+const HISTORY_KEYS = [
   makeKey({ id: 'near', units: 3, connectionsPerUnitMax: 2, enforcement: 'local' }),
   makeKey({ id: 'far', units: 2, connectionsPerUnitMax: 3, enforcement: 'local' }),
   makeKey({ id: 'lent', units: 6, connectionsPerUnitMax: 2, enforcement: 'leased' }),

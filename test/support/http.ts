@@ -7,7 +7,7 @@ import type { Tokens } from '../../src/service/tokens.ts';
 /** A token that the configuration of the tests states. */
 export const ADMIN_TOKEN = 'administrator-of-the-tests';
 
-export const HTTP_OPTIONS: HttpOptions = {
+const HTTP_OPTIONS: HttpOptions = {
   version: '0.0.0',
   bodyBytesMax: 4096,
   trustedProxies: ['127.0.0.1'],

@@ -69,7 +69,7 @@ export function letIn(answer: LocalAnswer): LocalLogin {
 }
 
 /** @returns an answer that must be a refusal by a rule. */
-export function refusedLocally(answer: LocalAnswer): LocalRefusal {
+function refusedLocally(answer: LocalAnswer): LocalRefusal {
   if (answer.is === 'refused') return answer;
   throw new Error(`a refusal was expected, not a ${answer.is}`);
 }

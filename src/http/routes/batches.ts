@@ -17,7 +17,7 @@ import { Instant, PageQuery, pageLimit, responses } from '../schemas.ts';
 import { callerOf, RenewedShape, renewedJson, requireLogin, requireOn } from './logins.ts';
 
 /** The most operations of one request. */
-export const BATCH_OPERATIONS_MAX = 500;
+const BATCH_OPERATIONS_MAX = 500;
 
 const ListedShape = Type.Object({
   id: Type.String(),

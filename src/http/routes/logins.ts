@@ -5,7 +5,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { type Action, isUnrestricted, permits } from '../../domain/access.ts';
-import { LicenseError } from '../../domain/errors.ts';
+import { LicenseError, REFUSALS } from '../../domain/errors.ts';
 import type { Caller, LoginRequest, Logins } from '../../service/logins.ts';
 import { actorOf, expectAnswer, instantOf, refusalExtras, throwUnlessDone } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
@@ -71,18 +71,6 @@ const ExplainedShape = Type.Object({
   retryAfterSeconds: Type.Optional(Type.Number()),
 });
 
-const REFUSALS = [
-  'units-exhausted',
-  'unit-limit-reached',
-  'connection-limit-reached',
-  'key-expired',
-  'key-not-yet-valid',
-  'key-untrusted',
-  'key-missing',
-  'emergency-taken',
-  'instance-silent',
-  'parent-not-found',
-] as const;
 const UNAVAILABLE = ['queue-full', 'outcome-unknown', 'not-ready'] as const;
 
 /** Who called, for the journal and for the client's address. */
