@@ -82,6 +82,7 @@ describe('a life in the API', () => {
     await send(200, 'POST /v1/logins/batch', { body: { operations } });
 
     await send(200, 'GET /v1/excesses');
+    await send(200, 'GET /v1/leases');
     await send(200, `GET ${key}/excess`);
     for (const what of ['counts', 'instances', `users?key=${file.id}`, 'summary', 'servers'])
       await send(200, `GET /v1/usage/${what}`);
