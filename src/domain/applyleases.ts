@@ -4,8 +4,9 @@
 
 import { FLAGS, type Joined, type Leased, type LeaseEnded } from './events.ts';
 import { Lease } from './holdings.ts';
+import { addLease, type LeaseEntry, removeLease, setAllowance, setLease } from './leasetable.ts';
 import { complain, type Position, verifyUsed } from './position.ts';
-import type { LeaseEntry, Standing, Table } from './table.ts';
+import type { Standing, Table } from './table.ts';
 
 /** Applies a lease that is new, or what an instance's statement made of it. */
 export function applyLeased(table: Table, event: Leased, position: Position): void {
@@ -14,15 +15,15 @@ export function applyLeased(table: Table, event: Leased, position: Position): vo
   let lease = place.leases.get(event.lease);
   if (!lease) {
     lease = new Lease(event.lease, pool, place, event.incarnation);
-    table.addLease(lease);
+    addLease(table, lease);
   }
   const { units, ends: endsAtMs, sequence } = event;
-  table.setLease(lease, { units, endsAtMs, sequence, revision: lease.revision + 1 });
+  setLease(table, lease, { units, endsAtMs, sequence, revision: lease.revision + 1 });
   for (const [user, allowance, flags] of event.allowances ?? []) {
     const difference = allowance - (lease.allowances.get(user) ?? 0);
     if (difference !== 0 || pool.users.has(user))
       table.shift(pool, user, place, difference, standingOf(flags));
-    table.setAllowance(lease, user, entryOf(lease, user, allowance, flags, position));
+    setAllowance(table, lease, user, entryOf(lease, user, allowance, flags, position));
   }
   for (const user of event.dropped ?? []) dropEntry(table, lease, user);
   verifyUsed(position, pool, event.used);
@@ -45,7 +46,7 @@ function dropEntry(table: Table, lease: Lease, user: string): void {
   const allowance = lease.allowances.get(user) ?? 0;
   const standing = pool.users.get(user);
   if (allowance > 0 && standing) table.shift(pool, user, place, -allowance, standing);
-  table.setAllowance(lease, user, null);
+  setAllowance(table, lease, user, null);
 }
 
 /** Applies the end of a lease. */
@@ -56,8 +57,8 @@ export function applyLeaseEnded(table: Table, event: LeaseEnded, position: Posit
   if (!lease) complain(position, `lease ${event.lease} is not in the books`);
   for (const user of [...lease.allowances.keys()]) dropEntry(table, lease, user);
   const { endsAtMs, sequence, revision } = lease;
-  table.setLease(lease, { units: 0, endsAtMs, sequence, revision });
-  table.removeLease(lease);
+  setLease(table, lease, { units: 0, endsAtMs, sequence, revision });
+  removeLease(table, lease);
   verifyUsed(position, pool, event.used);
 }
 

@@ -12,7 +12,7 @@ import type { InstalledKey } from './keyring.ts';
 import type { LoginKind } from './users.ts';
 
 /** The format of the rows that this version writes, and the newest that it understands. */
-export const JOURNAL_FORMAT = 2;
+export const JOURNAL_FORMAT = 3;
 
 /** Why a login ended. */
 export type ReleaseReason =

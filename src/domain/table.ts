@@ -66,6 +66,25 @@ export class Table {
     for (let index = undo.length - 1; index >= 0; index -= 1) undo[index]!();
   }
 
+  /**
+   * Notes how a primitive change is taken back, for those that stand in files of their own.
+   * @param inverse - undoes the change, in a table as it was right after it.
+   */
+  undoable(inverse: () => void): void {
+    this.#undo?.push(inverse);
+  }
+
+  /** Replaces an entry of a map that is part of the table; null removes it. */
+  replace<Value>(map: Map<string, Value>, id: string, value: Value | null): void {
+    const before = map.get(id);
+    if (value === null) map.delete(id);
+    else map.set(id, value);
+    this.#undo?.push(() => {
+      if (before === undefined) map.delete(id);
+      else map.set(id, before);
+    });
+  }
+
   /** The number of logins alive, over all instances. */
   get loginCount(): number {
     let count = 0;
@@ -93,12 +112,12 @@ export class Table {
 
   /** Replaces a fact, or removes it. */
   setKey(id: string, key: InstalledKey | null): void {
-    replace(this.keys, id, key, this.#undo);
+    this.replace(this.keys, id, key);
   }
 
   setInstance(name: string, instance: Instance | null): void {
-    replace(this.instances, name, instance, this.#undo);
-    if (instance === null) this.#discardPlace(name);
+    this.replace(this.instances, name, instance);
+    if (instance === null) this.discardPlace(name);
   }
 
   /** Adds a login, and its connection when it is somebody's. */
@@ -159,7 +178,7 @@ export class Table {
         this.#rememberedFrom -= 1;
         oldest.place.released.set(oldest.id, oldest);
       });
-      this.#discardPlace(oldest.place.instance);
+      this.discardPlace(oldest.place.instance);
     }
   }
 
@@ -171,7 +190,7 @@ export class Table {
   }
 
   /** An instance that is gone leaves nothing behind once its last ID is forgotten. */
-  #discardPlace(instance: string): void {
+  discardPlace(instance: string): void {
     const place = this.places.get(instance);
     if (!place || this.instances.has(instance) || !place.isEmpty) return;
     const poolId = defaultPoolOf(instance);
@@ -260,7 +279,7 @@ export class Table {
 
   /** Replaces what an instance has reported of a user ID, or removes it. What it weighs is `shift`'s part. */
   setReported(place: Place, userId: string, reported: ReportedUser | null): void {
-    replace(place.reported, userId, reported, this.#undo);
+    this.replace(place.reported, userId, reported);
     if (this.touched) touch(this.touched.reported, place, userId);
   }
 
@@ -287,62 +306,6 @@ export class Table {
     else this.over.delete(pool);
   }
 
-  /** Takes a lease that is new into the books; it has no units yet. */
-  addLease(lease: Lease): void {
-    lease.place.leases.set(lease.id, lease);
-    lease.pool.leases.add(lease);
-    this.touched?.leases.add(lease);
-    this.#undo?.push(() => {
-      lease.place.leases.delete(lease.id);
-      lease.pool.leases.delete(lease);
-    });
-  }
-
-  /** Takes a lease that has neither units nor allowances any more out of the books. */
-  removeLease(lease: Lease): void {
-    lease.place.leases.delete(lease.id);
-    lease.pool.leases.delete(lease);
-    this.touched?.leases.add(lease);
-    this.#undo?.push(() => {
-      lease.place.leases.set(lease.id, lease);
-      lease.pool.leases.add(lease);
-      this.dueLeases.push(lease);
-    });
-    this.#discardPlace(lease.place.instance);
-  }
-
-  /** Changes the units, the end or the sequence of a lease; its units are in use. */
-  setLease(lease: Lease, changes: Pick<Lease, 'units' | 'endsAtMs' | 'sequence' | 'revision'>): void {
-    const { pool, place, units, endsAtMs, sequence, revision } = lease;
-    const { unitsPeak } = pool;
-    const added = changes.units - units;
-    pool.units += added;
-    place.units += added;
-    Object.assign(lease, changes);
-    if (lease.endsAtMs !== endsAtMs) this.dueLeases.push(lease);
-    if (pool.units > pool.unitsPeak) pool.unitsPeak = pool.units;
-    this.touched?.leases.add(lease);
-    this.touched?.pools.add(pool);
-    this.#undo?.push(() => {
-      pool.units -= added;
-      place.units -= added;
-      pool.unitsPeak = unitsPeak;
-      Object.assign(lease, { units, endsAtMs, sequence, revision });
-      if (endsAtMs > 0) this.dueLeases.push(lease);
-    });
-  }
-
-  /**
-   * Replaces an entry of a lease, or removes it. The connections it stands for are `shift`'s part.
-   * @param entry - null removes it.
-   */
-  setAllowance(lease: Lease, userId: string, entry: LeaseEntry | null): void {
-    replace(lease.allowances, userId, entry?.allowance ?? null, this.#undo);
-    replace(lease.short, userId, entry?.shortSinceMs ?? null, this.#undo);
-    replace(lease.exact, userId, entry?.exactAtMs ?? null, this.#undo);
-    if (this.touched) touch(this.touched.allowances, lease, userId);
-  }
-
   /** Sets what of a user does not follow from his connections: his standing and his peak. */
   restoreUser(state: Standing & Pick<User, 'connectionsPeak'> & { pool: string; userId: string }): void {
     const user = this.pools.get(state.pool)?.users.get(state.userId);
@@ -364,32 +327,8 @@ export class Table {
   }
 }
 
-/** What a lease says of a user ID. Instants are milliseconds since 1970. */
-export interface LeaseEntry {
-  readonly allowance: number;
-  /** Since when the instance needs more than it is allowed; null when it does not. */
-  readonly shortSinceMs: number | null;
-  /** When the instance, asked to hold the user, said that it keeps no more than it has; null when it did not. */
-  readonly exactAtMs: number | null;
-}
-
 /** What of a user's cost does not follow from the number of his connections. */
 export type Standing = Pick<Count, 'transitioned' | 'apart'>;
 
 /** The standing of whoever costs one unit. */
 export const ORDINARY: Standing = { transitioned: false, apart: false };
-
-function replace<Value>(
-  map: Map<string, Value>,
-  id: string,
-  value: Value | null,
-  undo: (() => void)[] | null,
-) {
-  const before = map.get(id);
-  if (value === null) map.delete(id);
-  else map.set(id, value);
-  undo?.push(() => {
-    if (before === undefined) map.delete(id);
-    else map.set(id, before);
-  });
-}

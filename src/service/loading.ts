@@ -4,6 +4,7 @@
 
 import type { ReleaseReason } from '../domain/events.ts';
 import { Lease, Login, type Moment, type Phase } from '../domain/holdings.ts';
+import { addLease, setAllowance, setLease } from '../domain/leasetable.ts';
 import type { ReportedUser } from '../domain/reports.ts';
 import { DivergenceError, ORDINARY, Table } from '../domain/table.ts';
 import type { LoginKind } from '../domain/users.ts';
@@ -76,8 +77,8 @@ export class TableBuilder implements SnapshotReader {
   lease({ id, pool, instance, incarnation, ...state }: LeaseRecord): void {
     const { table } = this;
     const lease = new Lease(id, table.pool(pool), table.place(instance), incarnation);
-    table.addLease(lease);
-    table.setLease(lease, state);
+    addLease(table, lease);
+    setLease(table, lease, state);
     this.#leases.set(id, lease);
   }
 
@@ -87,7 +88,7 @@ export class TableBuilder implements SnapshotReader {
     const lease = this.#leases.get(id);
     if (!lease) throw new DivergenceError(`an allowance of user ${userId} is of no lease (${id})`);
     if (entry.allowance > 0) table.shift(lease.pool, userId, lease.place, entry.allowance, ORDINARY);
-    table.setAllowance(lease, userId, entry);
+    setAllowance(table, lease, userId, entry);
   }
 
   user(record: UserRecord): void {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { clientsByInstance } from '../../src/domain/clients.ts';
 import { Lease, type Place, type Pool } from '../../src/domain/holdings.ts';
+import { addLease, setAllowance, setLease } from '../../src/domain/leasetable.ts';
 import { ORDINARY, Table } from '../../src/domain/table.ts';
 
 const KEY = 'k1';
@@ -30,11 +31,11 @@ function lease(
   reported: Readonly<Record<string, number>>,
 ): void {
   const block = new Lease(`lease-${at}`, pool, place(at), 1);
-  table.addLease(block);
-  table.setLease(block, { units, endsAtMs: 1_000, sequence: 1, revision: 1 });
+  addLease(table, block);
+  setLease(table, block, { units, endsAtMs: 1_000, sequence: 1, revision: 1 });
   for (const [user, allowance] of Object.entries(allowances)) {
     table.shift(pool, user, place(at), allowance, ORDINARY);
-    table.setAllowance(block, user, { allowance, shortSinceMs: null, exactAtMs: null });
+    setAllowance(table, block, user, { allowance, shortSinceMs: null, exactAtMs: null });
   }
   for (const [user, connections] of Object.entries(reported)) {
     table.setReported(place(at), user, { connections, webSessions: 0, transitioned: false, sequence: 1 });
