@@ -43,6 +43,17 @@ function stepped(step: Step, replica: TestReplica, asked: Asked): Operation {
   return 'id' in operation && operation.id === 'never' ? { ...operation, id: randomUUID() } : operation;
 }
 
+/** Settles once a fold is held up by somebody who holds the row of its version. */
+async function untilFoldWaits(shard: TestShard, replica: TestReplica): Promise<void> {
+  const isBlocked = async () => {
+    const [blocked] = await shard.sql`
+      select from pg_stat_activity
+      where application_name = ${`${replica.name} work`} and wait_event_type = 'Lock'`;
+    return blocked !== undefined;
+  };
+  await until(isBlocked, PATIENCE_MS, 'the fold waits');
+}
+
 describe('the fold', () => {
   test.each([1, 2, 3])(
     'R-9: random operations through two replicas, folded at random moments (%i)',
@@ -212,21 +223,33 @@ describe('the fold', () => {
     await sql.begin(async (tx) => {
       await tx`select from folds for update`;
       folded = runOnce(replica.fold);
-      await until(
-        async () => {
-          const [blocked] = await shard.sql`
-            select from pg_stat_activity
-            where application_name = ${`${replica.name} work`} and wait_event_type = 'Lock'`;
-          return blocked !== undefined;
-        },
-        PATIENCE_MS,
-        'the fold waits',
-      );
+      await untilFoldWaits(shard, replica);
       await replica.login('bob');
     });
     await folded;
     await sql.end();
     await runOnce(replica.fold);
+    await expectLevel(shard, replica);
+  });
+
+  test('R-9: a fold that took long is followed by the next without a pause', async () => {
+    const shard = await openShard();
+    const replica = await shard.openWithKey();
+    await replica.lead();
+    await replica.login('alice');
+    const sql = shard.connect('holder');
+    await sql.begin(async (tx) => {
+      await tx`select from folds for update`;
+      replica.fold.start();
+      await untilFoldWaits(shard, replica);
+      await replica.login('bob');
+      await tx`select pg_sleep(0.7)`;
+    });
+    const head = await replica.lane.read((table) => table.version);
+    // The pause between two folds is hours here, so that nothing else begins the second.
+    await until(async () => (await shard.foldVersion()) === head, PATIENCE_MS, 'all of it is folded');
+    await replica.fold.close();
+    await sql.end();
     await expectLevel(shard, replica);
   });
 
