@@ -1,49 +1,18 @@
 #!/usr/bin/env node
 /**
- * The entry: `lictor serve`, `lictor udp`, `lictor migrate`, `lictor key`.
+ * The entry. It loads nothing before it is known what is asked for, and keeps what was compiled of it, so that a
+ * command that asks a server starts quickly.
  */
 
-import { runKeyCommand } from './cli/key.ts';
-import { processKeyIo } from './cli/keyio.ts';
-import { runMigrate } from './cli/migrate.ts';
-import { runServe } from './cli/serve.ts';
-import { runUdp } from './cli/udp.ts';
+import { enableCompileCache } from 'node:module';
+import { userInfo } from 'node:os';
+import path from 'node:path';
 
-const HELP = `lictor - a licence server
-
-  lictor serve      run the server (settings come from the environment: docs/configuration.md)
-  lictor udp        run the sidecar for instances that speak UDP (docs/udp-protocol.md)
-  lictor migrate    bring the database up to this version's schema, and end
-  lictor key …      make signing keys; sign, inspect and verify key files
-  lictor help       show this
-
-Examples:
-  lictor serve
-  DATABASE_URL=postgres://lictor@db/lictor REDIS_URL=redis://cache lictor serve
-  lictor key inspect iris.key
-`;
-
-async function main([command, ...args]: string[]): Promise<number> {
-  switch (command) {
-    case 'serve':
-      return runServe();
-    case 'udp':
-      return runUdp(args);
-    case 'migrate':
-      return runMigrate();
-    case 'key':
-      return runKeyCommand(args, processKeyIo());
-    case 'help':
-    case '--help':
-    case '-h':
-      process.stdout.write(HELP);
-      return 0;
-    default:
-      process.stderr.write(
-        `${command === undefined ? 'A command is needed.' : `"${command}" is not a command.`}\n\n${HELP}`,
-      );
-      return 2;
-  }
+try {
+  // In the user's own directory: what lies in a shared one could have been put there by somebody else.
+  enableCompileCache(path.join(userInfo().homedir, '.cache', 'lictor', 'compiled'));
+} catch {
+  // A user whom the system has no entry of, as in some containers, only waits a little longer.
 }
 
 // Whoever reads only the first lines of an answer, as `head` does, has seen enough.
@@ -51,4 +20,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
-process.exitCode = await main(process.argv.slice(2));
+const [{ runCli }, { processWorld }] = await Promise.all([
+  import('./cli/run.ts'),
+  import('./cli/process.ts'),
+]);
+process.exitCode = await runCli(process.argv.slice(2), processWorld());

@@ -159,6 +159,16 @@ export function parseNetworks(text: string): Parsed<readonly string[]> {
   return { value };
 }
 
+/** Reads names of application sections, each of which may end with an asterisk. */
+export function parseSectionNames(text: string): Parsed<readonly string[]> {
+  const value = text.split(',').flatMap((item) => item.trim() || []);
+  const wrong = value.find((item) => !/^(?:[A-Za-z0-9][A-Za-z0-9. ]{0,46})?\*?$/.test(item));
+  if (wrong === undefined) return { value };
+  return {
+    fault: `holds "${wrong}", which is neither the name of a section nor the beginning of one with an asterisk`,
+  };
+}
+
 /** Whether the runtime knows a time zone. */
 export function isTimeZone(name: string): boolean {
   try {

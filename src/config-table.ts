@@ -6,6 +6,7 @@ import {
   type Parsed,
   parseHosts,
   parseNetworks,
+  parseSectionNames,
   type Setting,
   secret,
   text,
@@ -14,6 +15,7 @@ import {
   wholeNumber,
 } from './config-settings.ts';
 import { ADMIN_TOKEN_LENGTH_MIN } from './domain/access.ts';
+import { SHARED_BY_DEFAULT } from './domain/applications.ts';
 import { parseRevoked, parseTrustedKeys, type TrustedKeys } from './domain/signatures.ts';
 
 const MIB = 1_048_576;
@@ -161,6 +163,18 @@ export const SETTINGS = {
       (value) => readRevokedKeys(value),
     ),
   ),
+  applicationsShared: list(
+    'LICTOR_APPLICATIONS_SHARED',
+    SHARED_BY_DEFAULT,
+    'names of sections, separated by commas, `*` at the end standing for any rest',
+    'The application sections that are counted across all instances of a key; others are counted on each instance.',
+    parseSectionNames,
+  ),
+  applicationsSigned: truth(
+    'LICTOR_APPLICATIONS_SIGNED',
+    false,
+    'Load only application sections that carry a signature of a trusted signing key.',
+  ),
   allowUnverifiedKeys: truth(
     'LICTOR_ALLOW_UNVERIFIED_KEYS',
     false,
@@ -264,6 +278,24 @@ export const SETTINGS = {
     15,
     [1, 3_600],
     'How often instances that decide for themselves should report. Until a report has come, nobody else knows of what it says.',
+  ),
+  keyDirectory: text(
+    'LICTOR_KEY_DIRECTORY',
+    null,
+    'a path',
+    'A directory whose files `*.key` are installed and served by the LicenseID that each states; it is watched. Left out, keys are served by hand.',
+  ),
+  keyDirectoryPollSeconds: wholeNumber(
+    'LICTOR_KEY_DIRECTORY_POLL_SECONDS',
+    5,
+    [1, 3_600],
+    'How often the directory of served keys is looked at.',
+  ),
+  servedKeyCheckSeconds: wholeNumber(
+    'LICTOR_SERVED_KEY_CHECK_SECONDS',
+    300,
+    [1, 86_400],
+    'How often it is seen to it that every instance has the key that is served for it, beside as soon as another one is.',
   ),
   licenseServerLeaseMs: wholeNumber(
     'LICTOR_LICENSE_SERVER_LEASE_MS',

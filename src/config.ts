@@ -3,6 +3,7 @@
  * with its variable and how to mend it; a misspelt `LICTOR_` variable is a fault as well, never silence.
  */
 import { readFileSync } from 'node:fs';
+import { CLI_VARIABLES, type Environment } from './config-environment.ts';
 import type { Setting } from './config-settings.ts';
 import { SETTINGS } from './config-table.ts';
 import { UDP_SETTINGS } from './config-udp.ts';
@@ -29,13 +30,7 @@ export type UdpConfig = Readonly<
   }
 >;
 
-/** Environment variables by name. */
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The environment of this process, for whoever reads variables that are not Lictor's own, such as `OTEL_*`. */
-export function processEnvironment(): Environment {
-  return process.env;
-}
+export { type Environment, processEnvironment } from './config-environment.ts';
 
 /** A configuration that cannot be used, with everything that is wrong with it. */
 export class ConfigError extends Error {
@@ -186,9 +181,9 @@ const SERVICE_LINK_VALUE = /^(tcp|udp|sctp):\/\//;
 /** The variables of the tests and benchmarks, which may surround a server that they start. */
 const TEST_VARIABLE = /^LICTOR_(TEST|BENCH|KEEP)_/;
 
-/** Server and sidecar may share one environment, so what either knows is known to both. */
+/** Server, sidecar and command line may share one environment, so what one of them knows is known to all. */
 function findUnknown(env: Environment): string[] {
-  const known = new Set<string>();
+  const known = new Set<string>(CLI_VARIABLES.map(({ variable }) => variable));
   for (const setting of [...Object.values(SETTINGS), ...Object.values(UDP_SETTINGS)] as Setting<unknown>[]) {
     known.add(setting.variable);
     if (setting.fromFile) known.add(`${setting.variable}_FILE`);
@@ -250,6 +245,15 @@ ${renderSettings(SETTINGS)}
 \`lictor udp\` reads these and none of the above but \`LOG_LEVEL\`. Either command leaves alone what is the other's.
 
 ${renderSettings(UDP_SETTINGS)}
+
+## The command line
+
+Every command that asks a server reads these (docs/cli.md); an option says the same, and goes before.
+
+${renderTable(
+  ['variable', 'form', 'meaning'],
+  CLI_VARIABLES.map(({ variable, form, words }) => [`\`${variable}\``, form, words]),
+)}
 `;
 }
 

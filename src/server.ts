@@ -15,15 +15,20 @@ import { createRedisCoordinator } from './coordination/redis.ts';
 import { type App, buildApp } from './http/app.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { listRoutes } from './http/routes.ts';
+import { Activations } from './service/activations.ts';
+import { Applications } from './service/applications.ts';
 import { Arrivals } from './service/arrivals.ts';
 import { DatabaseClock } from './service/clock.ts';
+import { Diagnoses } from './service/diagnosis.ts';
 import { Excesses } from './service/excesses.ts';
 import { Fold } from './service/fold.ts';
 import type { Health } from './service/health.ts';
 import { Heartbeats } from './service/heartbeats.ts';
 import { Instances } from './service/instances.ts';
 import { Journal } from './service/journal.ts';
+import { KeyDirectory } from './service/keydirectory.ts';
 import { Keys } from './service/keys.ts';
+import { KeyServing } from './service/keyserving.ts';
 import { Lane } from './service/lane.ts';
 import { LaneStorage } from './service/lanestorage.ts';
 import { Leadership } from './service/leadership.ts';
@@ -34,6 +39,8 @@ import { Partitions } from './service/partitions.ts';
 import { createReadiness, gaugesOf } from './service/readiness.ts';
 import { Reaping } from './service/reaping.ts';
 import { Releases } from './service/releases.ts';
+import { createReporting } from './service/reporting.ts';
+import { ServedKeys } from './service/servedkeys.ts';
 import { Serving } from './service/serving.ts';
 import { Signs } from './service/signs.ts';
 import { Summary } from './service/summary.ts';
@@ -144,7 +151,8 @@ async function openServer(parts: ServerParts, closers: Closers): Promise<Running
   const leadership = openLeaderWork(parts, core, closers);
   metrics.observe(gaugesOf(lane, leadership, coordinator));
   const health = createReadiness({ lane, storage, coordinator, serving, leadership, replica: parts.replica });
-  const app = openApp(parts, core, health, closers);
+  const servedKeys = openServedKeys(parts, core, leadership, closers);
+  const app = openApp(parts, { ...core, servedKeys }, health, closers);
   lane.start();
   const url = await app.listen({ host: config.host, port: config.port });
   return {
@@ -171,7 +179,7 @@ interface Core {
 /** Builds the services and the HTTP application over them. */
 function openApp(
   { config, logger, version, telemetry, adminToken }: ServerParts,
-  { sql, lane, coordinator, clock, serving }: Core,
+  { sql, lane, coordinator, clock, serving, servedKeys }: Core & { readonly servedKeys: ServedKeys },
   health: Health,
   closers: Closers,
 ): App {
@@ -182,6 +190,8 @@ function openApp(
   const shared = { lane, sql, clock, heartbeats, shard: SHARD, revoked: config.revokedKeys };
   const signs = new Signs({ coordinator, staleAfterMs: 2_000 * config.updateIntervalSeconds });
   const { trustedKeys: trusted, allowUnverifiedKeys: allowUnverified, timeZone } = config;
+  const licenseServers = new LicenseServers({ ...shared, leaseMs: config.licenseServerLeaseMs, logger });
+  const keys = new Keys({ ...shared, trusted, allowUnverified, timeZone });
   const app = buildApp({
     options: {
       version,
@@ -204,16 +214,33 @@ function openApp(
       metricsPublic: config.metricsPublic,
       heartbeats,
       logins: new Logins(shared),
-      keys: new Keys({ ...shared, trusted, allowUnverified, timeZone }),
+      keys,
       instances: new Instances({ ...shared, graceSeconds: config.instanceGraceSeconds }),
+      activations: new Activations(shared),
+      applications: new Applications({
+        ...shared,
+        trusted,
+        signatureRequired: config.applicationsSigned,
+        sharedNames: config.applicationsShared,
+      }),
+      servedKeys,
       updates: new Updates(shared),
       updateIntervalSeconds: config.updateIntervalSeconds,
       excesses: new Excesses({ ...shared, ...config, signs, arrivals: new Arrivals(lane) }),
       usage: new Usage({ ...shared, signs }),
       leases: new Leases(shared),
       summary: new Summary(shared),
+      ...createReporting({ ...shared, keys, licenseServers }),
       journal: new Journal(shared),
-      licenseServers: new LicenseServers({ ...shared, leaseMs: config.licenseServerLeaseMs, logger }),
+      licenseServers,
+      diagnoses: new Diagnoses({
+        ...shared,
+        ...{ version, coordinator, licenseServers, health },
+        evaluation: config.evaluation,
+        isAdminConfigured: adminToken !== null,
+        journalKeepDays: config.journalKeepDays,
+        embeddedDirectory: config.databaseUrl === null ? config.dataDirectory : null,
+      }),
       releases: new Releases(shared),
     }),
   });
@@ -298,6 +325,7 @@ function openLane(
       revokedKeys: config.revokedKeys,
       evaluation: config.evaluation,
       leaseTermMs: config.leaseTermSeconds * 1000,
+      sharedApplications: config.applicationsShared,
     },
     logger,
     batchOperationsMax: config.batchOperationsMax,
@@ -345,6 +373,27 @@ function openLeaderWork(
   partitions.start();
   reaping.start();
   return leadership;
+}
+
+/** Keys that are served by LicenseID: every replica looks at the directory, the leader acts. */
+function openServedKeys(
+  { config, logger }: ServerParts,
+  { sql, lane, clock }: Core,
+  leadership: Leadership,
+  closers: Closers,
+): ServedKeys {
+  const { revokedKeys: revoked, trustedKeys: trusted, timeZone, keyDirectory: path } = config;
+  const shared = { lane, sql, clock, revoked, logger };
+  const keys = new Keys({ ...shared, trusted, timeZone, allowUnverified: config.allowUnverifiedKeys });
+  const directory = path === null ? null : new KeyDirectory({ ...shared, path, keys });
+  const keyServing = new KeyServing({
+    ...{ ...shared, keys, leadership, directory },
+    lookIntervalMs: config.keyDirectoryPollSeconds * 1_000,
+    checkIntervalMs: config.servedKeyCheckSeconds * 1_000,
+  });
+  closers.add('served keys', () => keyServing.close());
+  keyServing.start();
+  return new ServedKeys({ lane, clock, directory });
 }
 
 /** @returns an ID for a replica: the host's name, which people know, and something that no other life of it has. */

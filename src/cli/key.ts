@@ -1,59 +1,42 @@
 /**
- * `lictor key`: makes signing keys, signs key files, shows and verifies them. It works on files alone and needs
- * no server, so that a signing key can live on a machine that has no network.
+ * `lictor key`: makes signing keys, signs key files and application licences, shows and verifies them. It works on
+ * files alone and needs no server, so that a signing key can live on a machine that has no network.
  */
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { parseArgs } from 'node:util';
-import { isTimeZone } from '../domain/keydates.ts';
-import { faultWords, type KeyFault, quoted } from '../domain/keyfaults.ts';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { type KeyFault, quoted } from '../domain/keyfaults.ts';
 import { checkSignedFields, licenseField, unknownEntries } from '../domain/keyfields.ts';
 import { type KeyFile, parseKeyFile } from '../domain/keyfiles.ts';
 import { type KeyStatus, type KeyVerdict, keyId, keyStatus, readKey } from '../domain/keys.ts';
 import {
   claimsSignature,
-  isSigningKeyId,
-  parseRevoked,
-  parseTrustedKeys,
   publicKeyText,
   signKeyFile,
-  type TrustedKeys,
   verifyKeyFile,
   withAuthorization,
 } from '../domain/signatures.ts';
+import {
+  holdsApplications,
+  inspectApplications,
+  signApplications,
+  verifyApplications,
+} from './keyapplications.ts';
 import { describeKey } from './keydisplay.ts';
 import { KEY_HELP } from './keyhelp.ts';
-
-/** What the command touches of the world; a test gives its own. */
-export interface KeyCommandIo {
-  stdout(text: string): void;
-  stderr(text: string): void;
-  readFile(path: string): Promise<Uint8Array>;
-  /**
-   * @param options - `mode`: permission bits of a new file; `exclusive`: reject with code EEXIST when it exists.
-   */
-  writeFile(
-    path: string,
-    text: string,
-    options: { readonly mode?: number; readonly exclusive: boolean },
-  ): Promise<void>;
-  /** The current time in milliseconds since 1970. */
-  nowMs(): number;
-}
-
-/** The exit statuses: done, refused (the file or the key is not in order), and wrong use or unreadable files. */
-const KEY_EXIT = { done: 0, refused: 1, usage: 2 } as const;
-
-/** A message for the person at the terminal that ends the command. */
-class CommandFault extends Error {
-  readonly exit: number;
-  readonly hint: string;
-
-  constructor(exit: number, message: string, hint: string) {
-    super(message);
-    this.exit = exit;
-    this.hint = hint;
-  }
-}
+import {
+  CommandFault,
+  ID_LINE,
+  KEY_EXIT,
+  type KeyCommandIo,
+  notInOrder,
+  type OptionValues,
+  parse,
+  read,
+  readConditions,
+  readSigningKey,
+  requireOption,
+  requireSigningKeyId,
+  write,
+} from './keyinput.ts';
 
 /**
  * Runs `lictor key …`.
@@ -100,9 +83,6 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['verify', verifyFile],
 ]);
 
-/** The first line of a signing key file, so that `sign` knows under which ID to sign. */
-const ID_LINE = 'Lictor signing key ID: ';
-
 async function generate(args: string[], io: KeyCommandIo): Promise<number> {
   const { values } = parse('generate', args, ['id', 'out'], [], 0);
   const id = requireOption(values, 'id', 'Name the signing key, for instance --id acme-2026.');
@@ -120,14 +100,16 @@ async function generate(args: string[], io: KeyCommandIo): Promise<number> {
 }
 
 async function signFile(args: string[], io: KeyCommandIo): Promise<number> {
-  const { values, files } = parse('sign', args, ['signing-key', 'id', 'out'], ['force'], 1);
+  const { values, files } = parse('sign', args, ['signing-key', 'id', 'out', 'section'], ['force'], 1);
   const source = files[0] ?? '';
   const signingKeyPath = requireOption(
     values,
     'signing-key',
     'Name the file made by lictor key generate: --signing-key FILE.',
   );
-  const file = await readKeyFile(io, source);
+  const bytes = await read(io, source);
+  if (holdsApplications(bytes)) return signApplications({ source, bytes, values }, io);
+  const file = keyFileIn(source, bytes, values);
   const signingKey = await readSigningKey(io, signingKeyPath, values.id);
   const faults = [...checkSignedFields(file), ...misspelt(file)];
   if (faults.length > 0) throw notInOrder(source, faults);
@@ -161,10 +143,19 @@ function checkSigned(signed: string, signingKey: { readonly id: string; readonly
 }
 
 async function inspect(args: string[], io: KeyCommandIo): Promise<number> {
-  const { values, files } = parse('inspect', args, ['trusted', 'revoked', 'time-zone'], ['json'], 1);
+  const { values, files } = parse(
+    'inspect',
+    args,
+    ['trusted', 'revoked', 'time-zone', 'section'],
+    ['json'],
+    1,
+  );
   const source = files[0] ?? '';
   const conditions = readConditions(values);
-  const parsed = parseKeyFile(await read(io, source));
+  const bytes = await read(io, source);
+  if (holdsApplications(bytes)) return inspectApplications({ source, bytes, values }, io);
+  refuseSection(values);
+  const parsed = parseKeyFile(bytes);
   if (!parsed.ok) {
     if (values.json !== true) throw notInOrder(source, parsed.faults);
     io.stdout(`${JSON.stringify({ ok: false, faults: parsed.faults }, null, 2)}\n`);
@@ -195,11 +186,13 @@ function jsonReport(file: KeyFile, verdict: KeyVerdict, status: KeyStatus | null
 }
 
 async function verifyFile(args: string[], io: KeyCommandIo): Promise<number> {
-  const { values, files } = parse('verify', args, ['trusted', 'revoked', 'time-zone'], [], 1);
+  const { values, files } = parse('verify', args, ['trusted', 'revoked', 'time-zone', 'section'], [], 1);
   requireOption(values, 'trusted', 'Give what LICTOR_TRUSTED_KEYS would hold: --trusted "id:publickey".');
   const source = files[0] ?? '';
   const conditions = readConditions(values);
-  const verdict = readKey(await readKeyFile(io, source), conditions);
+  const bytes = await read(io, source);
+  if (holdsApplications(bytes)) return verifyApplications({ source, bytes, values }, io);
+  const verdict = readKey(keyFileIn(source, bytes, values), conditions);
   if (!verdict.ok) {
     throw new CommandFault(KEY_EXIT.refused, `${source} is not accepted: ${verdict.reason}`, '');
   }
@@ -209,125 +202,6 @@ async function verifyFile(args: string[], io: KeyCommandIo): Promise<number> {
     throw new CommandFault(KEY_EXIT.refused, `${source}: ${status.reason}`, '');
   io.stdout(`${source}: signed by ${verdict.key.signingKeyId}. ${status.reason}\n`);
   return KEY_EXIT.done;
-}
-
-type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
-
-function parse(
-  command: string,
-  args: string[],
-  texts: readonly string[],
-  flags: readonly string[],
-  fileCount: number,
-): { values: OptionValues; files: string[] } {
-  const usage = `lictor key ${command} --help shows how it is used.`;
-  const options = Object.fromEntries([
-    ...texts.map((option) => [option, { type: 'string' as const }]),
-    ...flags.map((option) => [option, { type: 'boolean' as const }]),
-  ]);
-  try {
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true });
-    if (positionals.length === fileCount) return { values: values as OptionValues, files: positionals };
-    const wanted = fileCount === 0 ? 'No file is expected' : 'One key file is expected';
-    throw new CommandFault(KEY_EXIT.usage, `${wanted}, ${positionals.length} given.`, usage);
-  } catch (error) {
-    if (error instanceof CommandFault) throw error;
-    throw new CommandFault(KEY_EXIT.usage, (error as Error).message, usage);
-  }
-}
-
-function requireOption(values: OptionValues, option: string, hint: string): string {
-  const value = values[option];
-  if (typeof value === 'string' && value !== '') return value;
-  throw new CommandFault(KEY_EXIT.usage, `--${option} is missing.`, hint);
-}
-
-function requireSigningKeyId(id: string): void {
-  if (isSigningKeyId(id)) return;
-  throw new CommandFault(
-    KEY_EXIT.usage,
-    `${quoted(id)} is not a signing key ID.`,
-    'Use 1 to 32 characters of a-z, 0-9 and the hyphen, for instance acme-2026.',
-  );
-}
-
-function readConditions(values: OptionValues) {
-  const listed = parseTrustedKeys(String(values.trusted ?? ''));
-  const revoked = parseRevoked(String(values.revoked ?? ''));
-  const timeZone = String(values['time-zone'] ?? 'UTC');
-  const faults = [...(listed.ok ? [] : listed.faults), ...(revoked.ok ? [] : revoked.faults)];
-  if (!isTimeZone(timeZone)) faults.push(`${quoted(timeZone)} is not a time zone such as Europe/Berlin.`);
-  if (faults.length > 0) {
-    const hint = 'Trusted keys are written id:publickey, several of them with commas between.';
-    throw new CommandFault(KEY_EXIT.usage, faults.join('\n'), hint);
-  }
-  const trusted: TrustedKeys = listed.ok ? listed.keys : new Map();
-  return {
-    trusted,
-    revoked: revoked.ok ? revoked.ids : new Set<string>(),
-    allowUnverified: false,
-    timeZone,
-  };
-}
-
-async function read(io: KeyCommandIo, path: string): Promise<Uint8Array> {
-  try {
-    return await io.readFile(path);
-  } catch (error) {
-    const words = systemWords(error);
-    throw new CommandFault(
-      KEY_EXIT.usage,
-      `${path} cannot be read: ${words}.`,
-      'Check the path and its rights.',
-    );
-  }
-}
-
-async function write(
-  io: KeyCommandIo,
-  path: string,
-  text: string,
-  options: { readonly mode?: number; readonly exclusive: boolean },
-): Promise<void> {
-  try {
-    await io.writeFile(path, text, options);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      const hint =
-        options.mode === undefined
-          ? 'Choose another name, or overwrite it with --force.'
-          : 'Choose another name; a signing key is never overwritten.';
-      throw new CommandFault(KEY_EXIT.usage, `${path} exists already.`, hint);
-    }
-    const words = systemWords(error);
-    throw new CommandFault(
-      KEY_EXIT.usage,
-      `${path} cannot be written: ${words}.`,
-      'Check the path and its rights.',
-    );
-  }
-}
-
-function systemWords(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const known: Readonly<Record<string, string>> = {
-    ENOENT: 'there is no such file or directory',
-    EACCES: 'permission is denied',
-    EISDIR: 'it is a directory',
-  };
-  return known[code ?? ''] ?? message;
-}
-
-async function readKeyFile(io: KeyCommandIo, path: string): Promise<KeyFile> {
-  const parsed = parseKeyFile(await read(io, path));
-  if (parsed.ok) return parsed.file;
-  throw notInOrder(path, parsed.faults);
-}
-
-function notInOrder(path: string, faults: readonly KeyFault[]): CommandFault {
-  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
-  const lines = faults.map((found) => `  ${faultWords(found)}`);
-  return new CommandFault(KEY_EXIT.refused, `${path} has ${count}:\n${lines.join('\n')}`, '');
 }
 
 /** Unknown keywords are refused when a key is *made*: a misspelt limit would silently not limit. */
@@ -340,31 +214,18 @@ function misspelt(file: KeyFile): KeyFault[] {
   }));
 }
 
-async function readSigningKey(
-  io: KeyCommandIo,
-  path: string,
-  idOption: string | boolean | undefined,
-): Promise<{ id: string; key: KeyObject }> {
-  const text = Buffer.from(await read(io, path)).toString('utf8');
-  const begin = text.indexOf('-----BEGIN');
-  const written = text.startsWith(ID_LINE) ? text.slice(ID_LINE.length).split('\n')[0]?.trim() : undefined;
-  const id = typeof idOption === 'string' ? idOption : written;
-  if (id === undefined) {
-    throw new CommandFault(
-      KEY_EXIT.usage,
-      `${path} does not name its signing key ID.`,
-      'Give it with --id, as it is listed in LICTOR_TRUSTED_KEYS.',
-    );
-  }
-  requireSigningKeyId(id);
-  const hint = 'It must hold an unencrypted Ed25519 private key in PEM, as lictor key generate writes it.';
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(text.slice(Math.max(begin, 0)));
-  } catch {
-    // The reason is left out on purpose: messages about a private key must not quote any of it.
-    throw new CommandFault(KEY_EXIT.usage, `${path} holds no private key that can be read.`, hint);
-  }
-  if (key.asymmetricKeyType === 'ed25519') return { id, key };
-  throw new CommandFault(KEY_EXIT.usage, `${path} holds a key of type ${key.asymmetricKeyType}.`, hint);
+function keyFileIn(path: string, bytes: Uint8Array, values: OptionValues): KeyFile {
+  refuseSection(values);
+  const parsed = parseKeyFile(bytes);
+  if (parsed.ok) return parsed.file;
+  throw notInOrder(path, parsed.faults);
+}
+
+function refuseSection(values: OptionValues): void {
+  if (values.section === undefined) return;
+  throw new CommandFault(
+    KEY_EXIT.usage,
+    'A key file is signed as a whole.',
+    'Leave --section out; it chooses a section of an application licence.',
+  );
 }

@@ -50,6 +50,7 @@ const FIELDS = [
   'Server',
   'AuthorizedUnits',
   'EnforcedUnits',
+  'AuthorizedCores',
   'MaxConnections',
   'Features',
   'AuthorizationKey',

@@ -7,12 +7,15 @@ const TRUST_OPTIONS = `  --trusted LIST     trusted signing keys, id:publickey, 
 
 /** By command; `overview` is that of `lictor key` itself. */
 export const KEY_HELP = {
-  overview: `lictor key: make signing keys; sign, show and verify key files. Needs no server.
+  overview: `lictor key: make signing keys; sign, show and verify key files and application licences. Needs no server.
 
   lictor key generate --id ID --out FILE                  make a signing key
-  lictor key sign FILE --signing-key FILE [--out FILE]    sign a key file
-  lictor key inspect FILE [--trusted LIST] [--json]       show what is in a key file
+  lictor key sign FILE --signing-key FILE [--out FILE]    sign a key file or an application licence
+  lictor key inspect FILE [--trusted LIST] [--json]       show what is in it
   lictor key verify FILE --trusted LIST                   would a server accept it now?
+
+A file with [ConfigFile] and [License] is a key file; one with neither is an application licence, of which every
+section is signed by itself.
 
 lictor key COMMAND --help tells more. Exit status: 0 done, 1 the key is not in order, 2 wrong use.
 
@@ -37,10 +40,12 @@ Example:
   sign: `lictor key sign FILE --signing-key FILE [--out FILE] [--force]
 
 Signs a key file: checks its fields and sets AuthorizationKey. Comments and line ends stay as they are.
+Of an application licence it signs every section.
 
   --signing-key FILE the private key, as lictor key generate writes it
   --id ID            the signing key ID, if the private key file does not name it
   --out FILE         where the signed key goes (default: standard output)
+  --section NAME     sign only this section of an application licence
   --force            overwrite --out, and replace an AuthorizationKey that is there
 
 Example: a key for 25 concurrent users on any number of instances
@@ -57,12 +62,21 @@ Example: a key for 25 concurrent users on any number of instances
   AuthorizedUnits=25
 
   lictor key sign order.ini --signing-key acme-2026.pem --out lictor.key
+
+Example: an application licence for 50 users
+
+  [BestLab]
+  Lab Users=50
+
+  lictor key sign bestlab.ini --signing-key acme-2026.pem --out bestlab-signed.ini
 `,
   inspect: `lictor key inspect FILE [--trusted LIST] [--revoked LIST] [--time-zone ZONE] [--json]
 
-Shows what is in a key file, and its state if it is accepted. Exit status 1 if the file is not in order.
+Shows what is in a key file, and its state if it is accepted; of an application licence its sections, which of
+their features are counted, and who signed them. Exit status 1 if the file is not in order.
 
-${TRUST_OPTIONS}  --json             as JSON, for programs
+${TRUST_OPTIONS}  --section NAME     show only this section of an application licence
+  --json             as JSON, for programs
 
 Examples:
 
@@ -72,9 +86,11 @@ Examples:
   verify: `lictor key verify FILE --trusted LIST [--revoked LIST] [--time-zone ZONE]
 
 Tells whether a server with these trusted keys would accept the key and count under it now. Exit status 0 if
-so, 1 if not, with the reason: altered, signed by somebody else, revoked, expired, not valid yet.
+so, 1 if not, with the reason: altered, signed by somebody else, revoked, expired, not valid yet. Of an application
+licence: whether every section is signed by one of these keys and unaltered.
 
-${TRUST_OPTIONS}
+${TRUST_OPTIONS}  --section NAME     only this section of an application licence
+
 Example:
 
   lictor key verify lictor.key --trusted "acme-2026:…"

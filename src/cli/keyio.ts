@@ -1,6 +1,6 @@
 /** The real files, terminal and clock of `lictor key`. */
 import { readFile, writeFile } from 'node:fs/promises';
-import type { KeyCommandIo } from './key.ts';
+import type { KeyCommandIo } from './keyinput.ts';
 
 /**
  * The process's own input and output.

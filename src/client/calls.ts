@@ -54,8 +54,42 @@ export const CALLS = {
     update: { operation: 'updateInstance' },
     /** Ends a life of the instance in good order. */
     close: { operation: 'closeInstance' },
+    /** Has an instance work under another key, on the token of what was inspected; `*` for whatever stands. */
+    activate: { operation: 'activateKey' },
+    /** Goes back to the key before, on the instance's revision; `*` for whatever stands. */
+    rollback: { operation: 'rollBackKey', once: true },
+    /** The keys that an instance has worked under, the latest first. */
+    activations: { operation: 'listActivations' },
+    /** Asks now whether a newer key is served for an instance, which is given it then. */
+    checkKey: { operation: 'checkInstanceKey' },
     /** Whether the key of an instance permits a feature. */
     feature: { operation: 'readInstanceFeature' },
+  },
+  applications: {
+    /** Lists the sections that an instance has, with what is in use of each feature. */
+    list: { operation: 'listApplications' },
+    /** Loads one section, out of a file or as keywords and values. */
+    load: { operation: 'loadApplication' },
+    /** Loads every section of a file, all or none. */
+    loadAll: { operation: 'loadApplications' },
+    /** Reads a section, with what is in use of it. */
+    read: { operation: 'readApplication' },
+    /** Takes a loaded section away; who holds units keeps them. */
+    remove: { operation: 'removeApplication' },
+    /** Reads a feature, with what is in use of it. */
+    feature: { operation: 'readApplicationFeature' },
+    /** Takes a unit of each feature for a user, all or none. Its ID is made where none is sent, so that it is repeated safely. */
+    take: { operation: 'takeApplications' },
+    /** Says what a take would come to now, and changes nothing. */
+    explain: { operation: 'explainTake' },
+    /** Gives back one take of each feature, or everything; repeated safely like a take. */
+    return: { operation: 'returnApplications' },
+    /** Lists who holds units of a section. */
+    holders: { operation: 'listHolders' },
+    /** Counts anew who holds units of a section. */
+    recount: { operation: 'recountApplication' },
+    /** Whether no more instances use the key than a keyword licenses. */
+    instanceLogin: { operation: 'readInstanceLogin' },
   },
   licenseServers: {
     /** Lists the licence servers, and which of them is active. */
@@ -93,6 +127,12 @@ export const CALLS = {
     /** How far combined use may come to pass the units of a key, and why. */
     excess: { operation: 'readExcessOutlook' },
   },
+  servedKeys: {
+    /** Lists the keys that are served by LicenseID, and what is wrong with the files that are to be. */
+    list: { operation: 'listServedKeys' },
+    /** Serves an installed key under its LicenseID. */
+    serve: { operation: 'serveKey' },
+  },
   excesses: {
     /** The over-limit ledger: from when to when, by how many units, who came in, and how it ended. */
     list: { operation: 'listExcesses' },
@@ -116,6 +156,40 @@ export const CALLS = {
     servers: { operation: 'dumpServers' },
     /** The same as text, as the legacy dump lays it out. */
     serversText: { operation: 'dumpServers', as: 'text' },
+    /** Every key, and who uses it where. */
+    keys: { operation: 'dumpKeys' },
+    /** The same as text, as `DumpKeys` lays it out. */
+    keysText: { operation: 'dumpKeys', as: 'text' },
+  },
+  reports: {
+    /** The key of an instance, and what is left of it. */
+    key: { operation: 'readInstanceKey' },
+    /** The same as text, as `CKEY` lays it out. */
+    keyText: { operation: 'readInstanceKey', as: 'text' },
+    /** Every slot of an instance, and who is in it. */
+    slots: { operation: 'dumpInstanceSlots' },
+    /** The same as text: `all.dmp`, with the slots that are free. */
+    slotsText: { operation: 'dumpInstanceSlots', as: 'text' },
+    /** Who is on an instance, and what he costs. */
+    users: { operation: 'dumpInstanceUsers' },
+    /** The same as text: `inuse.dmp`. */
+    usersText: { operation: 'dumpInstanceUsers', as: 'text' },
+    /** The processes of an instance, and whose they are. */
+    processes: { operation: 'dumpInstanceProcesses' },
+    /** The same as text: `piduse.dmp`. */
+    processesText: { operation: 'dumpInstanceProcesses', as: 'text' },
+    /** Which licence server is active. */
+    activeServer: { operation: 'readActiveLicenseServer' },
+    /** The same as text, as `ShowServer` has it. */
+    activeServerText: { operation: 'readActiveLicenseServer', as: 'text' },
+  },
+  queries: {
+    /** The queries of the legacy class, with their columns. */
+    list: { operation: 'listQueries' },
+    /** The rows of one of them. */
+    run: { operation: 'runQuery' },
+    /** The same as text, as a table. */
+    runText: { operation: 'runQuery', as: 'text' },
   },
   journal: {
     /** Every decision and change, in order. */
@@ -136,6 +210,8 @@ export const CALLS = {
     liveness: { operation: 'getLiveness' },
     /** Whether the replica that answers should be sent requests, and if not, why. */
     readiness: { operation: 'getReadiness', alsoAnswers: [503] },
+    /** Looks at the whole deployment for what is wrong, and how to mend it. */
+    diagnosis: { operation: 'readDiagnosis' },
     /** The metrics, as Prometheus reads them. */
     metrics: { operation: 'getMetrics' },
     /** Every problem that Lictor can report. */

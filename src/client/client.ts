@@ -3,7 +3,14 @@
  */
 
 import { type AnswerOf, CALLS, type CallShape, type Input } from './calls.ts';
-import { type LoginVerdict, logIn, sendBatch, verdictOf, withRegistrationId } from './logins.ts';
+import {
+  type LoginVerdict,
+  logIn,
+  sendBatch,
+  verdictOf,
+  withRegistrationId,
+  withRequestId,
+} from './logins.ts';
 import { type LogInBody, OPERATIONS, type Operations } from './openapi.ts';
 import type { FailedAttempt } from './problems.ts';
 import { createTokenSource } from './tokens.ts';
@@ -132,8 +139,13 @@ export function createClient(options: ClientOptions): Client {
   const register: Call<'registerInstance'> = (name, body, callOptions) =>
     bound.instances.register(name, withRegistrationId(body), callOptions);
   const batch: Call<'batchLogins'> = (body, callOptions) => sendBatch(bound.logins, body, callOptions);
+  const take: Call<'takeApplications'> = (name, body, callOptions) =>
+    bound.applications.take(name, withRequestId(body), callOptions);
+  const giveBack: Call<'returnApplications'> = (name, body, callOptions) =>
+    bound.applications.return(name, withRequestId(body), callOptions);
   return {
     ...bound,
+    applications: { ...bound.applications, take, return: giveBack },
     logins: { ...bound.logins, create, batch },
     instances: { ...bound.instances, register },
     tryLogin: (body, callOptions) => verdictOf(create(body, callOptions)),

@@ -36,7 +36,7 @@ export function readOfflinePolicy(policy: OfflinePolicy | undefined): number {
  * @throws TypeError; RangeError.
  */
 export function checkOptions(options: LicenseInstanceOptions): void {
-  const { client, name, offline } = (options ?? {}) as Partial<LicenseInstanceOptions>;
+  const { client, name, offline, key, licenseId } = (options ?? {}) as Partial<LicenseInstanceOptions>;
   if (typeof client !== 'object' || client === null) {
     throw new TypeError(
       'Give the option client: a client, or what to make one with, such as { url, tokenFile }.',
@@ -44,6 +44,9 @@ export function checkOptions(options: LicenseInstanceOptions): void {
   }
   if (typeof name !== 'string' || name === '') {
     throw new TypeError('Give the option name: what this installation is called, and no other one.');
+  }
+  if (key !== undefined && licenseId !== undefined) {
+    throw new TypeError('Give the option key or the option licenseId, not both: a key is named, or served.');
   }
   readOfflinePolicy(offline);
 }

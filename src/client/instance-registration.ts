@@ -18,6 +18,11 @@ const HEARD_WRITE_MS = 60_000;
 export interface RegistrationFields {
   /** The ID of its key; left out for none, or the built-in one of an evaluation installation (F-2). */
   readonly key?: string | undefined;
+  /**
+   * In place of a key, the LicenseID under which the server serves one, now or later. The instance follows by
+   * itself when another one is, and tells of it by the event `terms`.
+   */
+  readonly licenseId?: string | undefined;
   readonly product?: string | undefined;
   readonly version?: string | undefined;
   /** Taken when a life begins; those left out keep their values. */

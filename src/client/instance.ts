@@ -19,6 +19,7 @@ import { type Client, createClient } from './client.ts';
 import { askForUser } from './instance-asking.ts';
 import type { CentralLogin } from './instance-central.ts';
 import { type Clock, systemClock } from './instance-clock.ts';
+import { closeLife } from './instance-closing.ts';
 import { InstanceCore } from './instance-core.ts';
 import { InstanceEmitter } from './instance-events.ts';
 import {
@@ -41,16 +42,15 @@ import {
 import { Registrar } from './instance-registration.ts';
 import { type InstanceState, StateFile } from './instance-state.ts';
 import type { Enforcement, InstanceTerms } from './instance-terms.ts';
+import type { CheckInstanceKeyAnswer } from './openapi.ts';
 import { ApiError, UnreachableError } from './problems.ts';
+import type { CallOptions } from './transport.ts';
 
 /** With so many changed users the server is told sooner than after the usual interval. */
 const CHANGES_SOON = 1_000;
 const ASK_TIMEOUT_MS = 10_000;
 /** How long the server may take to be reached at the start, where terms of a former life are known. */
 const KNOWN_TERMS_TIMEOUT_MS = 3_000;
-/** How long the end may take, and the part of it that the last call has in any case. */
-const CLOSE_TIMEOUT_MS = 5_000;
-const CLOSE_CALL_TIMEOUT_MS = 1_000;
 
 /** A running installation that is licensed. Open it with `LicenseInstance.open`. */
 export class LicenseInstance extends InstanceEmitter {
@@ -105,8 +105,8 @@ export class LicenseInstance extends InstanceEmitter {
         file = await StateFile.open(stateFile, clock.wallMs());
         saved = await file.read(name);
       }
-      const { key, product, version, settings, licenseServers } = options;
-      const fields = { key, product, version, settings, licenseServers };
+      const { key, licenseId, product, version, settings, licenseServers } = options;
+      const fields = { key, licenseId, product, version, settings, licenseServers };
       const registrar = new Registrar(client, name, fields, clock, file, saved);
       const instance = new LicenseInstance(options, client, registrar, clock);
       await instance.#begin(options.signal, saved);
@@ -351,6 +351,18 @@ export class LicenseInstance extends InstanceEmitter {
     return this.login({ process: { kind: 'startup', pid: process.pid } }, options);
   }
 
+  /**
+   * Asks the server now whether a newer key is served for this instance, as the legacy `CheckNewKey` does, and goes
+   * on under it. By itself it happens every few minutes.
+   * @returns what came of it; `newer` is false too where the instance has no `licenseId`.
+   * @throws ApiError when the key that is served is not good for this instance; UnreachableError.
+   */
+  async checkNewKey(options: CallOptions = {}): Promise<CheckInstanceKeyAnswer> {
+    const answer = await this.#client.instances.checkKey(this.name, options);
+    if (answer.newer) await this.#core.link.report();
+    return answer;
+  }
+
   /** Tells the server now what has changed. Never rejects: what cannot be told is told with the next report. */
   report(): Promise<void> {
     return this.#core.link.report();
@@ -367,27 +379,9 @@ export class LicenseInstance extends InstanceEmitter {
   }
 
   async #close(): Promise<boolean> {
-    const { link, registrar } = this.#core;
+    const { name } = this;
     this.#core.end(CLOSED);
-    const startedMs = this.#clock.monotonicMs();
-    const cancel = this.#clock.after(CLOSE_TIMEOUT_MS, () => link.giveUp());
-    if (this.isOnline && this.#core.hasToTell) await link.report();
-    await link.stop(!this.isOnline);
-    cancel();
-    const { incarnation } = registrar;
-    const leftMs = CLOSE_TIMEOUT_MS - (this.#clock.monotonicMs() - startedMs);
-    const timeoutMs = this.isOnline ? Math.max(CLOSE_CALL_TIMEOUT_MS, leftMs) : CLOSE_CALL_TIMEOUT_MS;
-    let isTold = false;
-    try {
-      if (incarnation !== null && !this.#core.isReplaced) {
-        await this.#client.instances.close(this.name, { incarnation }, { timeoutMs });
-        isTold = true;
-      }
-    } catch {
-      // The server takes it back by itself.
-    }
-    this.#core.loseAll();
-    await registrar.close();
+    const isTold = await closeLife({ name, core: this.#core, client: this.#client, clock: this.#clock });
     if (this.#ownsClient) this.#client.close();
     return isTold;
   }

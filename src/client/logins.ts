@@ -98,6 +98,11 @@ export function withRegistrationId(body: RegisterInstanceBody): RegisterInstance
   return { ...body, registrationId: randomUUID() };
 }
 
+/** Makes the ID of a take or a return, so that one that is sent again does nothing more. */
+export function withRequestId<Body extends { readonly id?: string | undefined }>(body: Body): Body {
+  return body?.id === undefined ? { ...body, id: randomUUID() } : body;
+}
+
 /** What is taken back is taken back as far as it goes; a lease, or the end of the instance, does the rest. */
 function forget(call: Promise<unknown>): void {
   call.catch(() => {});

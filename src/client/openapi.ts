@@ -508,6 +508,8 @@ export interface ForceReleaseAnswer {
 export interface RegisterInstanceBody {
   /** The ID of the key; without it, none, or the built-in one where the configuration has it. */
   readonly key?: string | undefined;
+  /** In place of a key, the LicenseID under which one is served, now or later; the instance follows when another one is. */
+  readonly licenseId?: string | undefined;
   /** The incarnation that the instance holds. Left out after a start: what its former life held is released then. */
   readonly incarnation?: number | undefined;
   /** An ID that the instance makes at its start, by which a repeated registration is told from a restart. */
@@ -537,13 +539,25 @@ export interface RegisterInstanceBody {
     readonly trustedProxies?: readonly (string)[] | undefined;
     /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
     readonly graceSeconds?: number | undefined;
+    /** What a new key can give the running instance: everything (`unlimited`); or as the product does it, the rest after a restart. `caché5`: 7,000 units more, and no change from Power Unit; `caché`: 226,773 more, and no change from Power Unit; `iris`: the same, and no change to or from Power Unit, and no fewer units. */
+    readonly activationProfile?: 'unlimited' | 'caché5' | 'caché' | 'iris' | undefined;
   } | undefined;
 }
 
 export interface RegisterInstanceAnswer {
   readonly name: string;
-  /** The ID of the key it is registered with. */
+  /** The ID of the key it works under. */
   readonly key?: string;
+  /** The ID of the key that it registers with, where that is not the one it works under; empty when it names none. */
+  readonly statedKey?: string;
+  /** The ID of the key that its next start brings. */
+  readonly pendingKey?: string;
+  /** The ID of the key that it worked under before, to go back to. */
+  readonly previousKey?: string;
+  /** The units that it can use of its key until its next start; absent when all. */
+  readonly usableUnits?: number;
+  /** The LicenseID by which it asks for the key that is served. */
+  readonly licenseId?: string;
   readonly licence: {
     /** `troubled` is still valid, and soon not any more. */
     readonly status: 'valid' | 'troubled' | 'invalid';
@@ -580,6 +594,8 @@ export interface RegisterInstanceAnswer {
     readonly trustedProxies: readonly (string)[];
     /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
     readonly graceSeconds: number;
+    /** What a new key can give the running instance: everything (`unlimited`); or as the product does it, the rest after a restart. `caché5`: 7,000 units more, and no change from Power Unit; `caché`: 226,773 more, and no change from Power Unit; `iris`: the same, and no change to or from Power Unit, and no fewer units. */
+    readonly activationProfile: 'unlimited' | 'caché5' | 'caché' | 'iris';
   };
   /** How often it should give a sign of life; absent when it is not watched. */
   readonly heartbeatAfterSeconds?: number;
@@ -603,8 +619,18 @@ export interface RegisterInstanceAnswer {
 
 export interface ReadInstanceAnswer {
   readonly name: string;
-  /** The ID of the key it is registered with. */
+  /** The ID of the key it works under. */
   readonly key?: string;
+  /** The ID of the key that it registers with, where that is not the one it works under; empty when it names none. */
+  readonly statedKey?: string;
+  /** The ID of the key that its next start brings. */
+  readonly pendingKey?: string;
+  /** The ID of the key that it worked under before, to go back to. */
+  readonly previousKey?: string;
+  /** The units that it can use of its key until its next start; absent when all. */
+  readonly usableUnits?: number;
+  /** The LicenseID by which it asks for the key that is served. */
+  readonly licenseId?: string;
   readonly licence: {
     /** `troubled` is still valid, and soon not any more. */
     readonly status: 'valid' | 'troubled' | 'invalid';
@@ -642,6 +668,8 @@ export interface ReadInstanceAnswer {
     readonly trustedProxies: readonly (string)[];
     /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
     readonly graceSeconds: number;
+    /** What a new key can give the running instance: everything (`unlimited`); or as the product does it, the rest after a restart. `caché5`: 7,000 units more, and no change from Power Unit; `caché`: 226,773 more, and no change from Power Unit; `iris`: the same, and no change to or from Power Unit, and no fewer units. */
+    readonly activationProfile: 'unlimited' | 'caché5' | 'caché' | 'iris';
   };
   /** How often it should give a sign of life; absent when it is not watched. */
   readonly heartbeatAfterSeconds?: number;
@@ -681,12 +709,24 @@ export interface ConfigureInstanceBody {
   readonly trustedProxies?: readonly (string)[] | undefined;
   /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
   readonly graceSeconds?: number | undefined;
+  /** What a new key can give the running instance: everything (`unlimited`); or as the product does it, the rest after a restart. `caché5`: 7,000 units more, and no change from Power Unit; `caché`: 226,773 more, and no change from Power Unit; `iris`: the same, and no change to or from Power Unit, and no fewer units. */
+  readonly activationProfile?: 'unlimited' | 'caché5' | 'caché' | 'iris' | undefined;
 }
 
 export interface ConfigureInstanceAnswer {
   readonly name: string;
-  /** The ID of the key it is registered with. */
+  /** The ID of the key it works under. */
   readonly key?: string;
+  /** The ID of the key that it registers with, where that is not the one it works under; empty when it names none. */
+  readonly statedKey?: string;
+  /** The ID of the key that its next start brings. */
+  readonly pendingKey?: string;
+  /** The ID of the key that it worked under before, to go back to. */
+  readonly previousKey?: string;
+  /** The units that it can use of its key until its next start; absent when all. */
+  readonly usableUnits?: number;
+  /** The LicenseID by which it asks for the key that is served. */
+  readonly licenseId?: string;
   readonly licence: {
     /** `troubled` is still valid, and soon not any more. */
     readonly status: 'valid' | 'troubled' | 'invalid';
@@ -723,6 +763,8 @@ export interface ConfigureInstanceAnswer {
     readonly trustedProxies: readonly (string)[];
     /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
     readonly graceSeconds: number;
+    /** What a new key can give the running instance: everything (`unlimited`); or as the product does it, the rest after a restart. `caché5`: 7,000 units more, and no change from Power Unit; `caché`: 226,773 more, and no change from Power Unit; `iris`: the same, and no change to or from Power Unit, and no fewer units. */
+    readonly activationProfile: 'unlimited' | 'caché5' | 'caché' | 'iris';
   };
   /** How often it should give a sign of life; absent when it is not watched. */
   readonly heartbeatAfterSeconds?: number;
@@ -744,8 +786,18 @@ export interface ListInstancesQuery {
 export interface ListInstancesAnswer {
   readonly items: readonly ({
     readonly name: string;
-    /** The ID of the key it is registered with. */
+    /** The ID of the key it works under. */
     readonly key?: string;
+    /** The ID of the key that it registers with, where that is not the one it works under; empty when it names none. */
+    readonly statedKey?: string;
+    /** The ID of the key that its next start brings. */
+    readonly pendingKey?: string;
+    /** The ID of the key that it worked under before, to go back to. */
+    readonly previousKey?: string;
+    /** The units that it can use of its key until its next start; absent when all. */
+    readonly usableUnits?: number;
+    /** The LicenseID by which it asks for the key that is served. */
+    readonly licenseId?: string;
     readonly licence: {
       /** `troubled` is still valid, and soon not any more. */
       readonly status: 'valid' | 'troubled' | 'invalid';
@@ -782,6 +834,8 @@ export interface ListInstancesAnswer {
       readonly trustedProxies: readonly (string)[];
       /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
       readonly graceSeconds: number;
+      /** What a new key can give the running instance: everything (`unlimited`); or as the product does it, the rest after a restart. `caché5`: 7,000 units more, and no change from Power Unit; `caché`: 226,773 more, and no change from Power Unit; `iris`: the same, and no change to or from Power Unit, and no fewer units. */
+      readonly activationProfile: 'unlimited' | 'caché5' | 'caché' | 'iris';
     };
     /** How often it should give a sign of life; absent when it is not watched. */
     readonly heartbeatAfterSeconds?: number;
@@ -806,6 +860,657 @@ export interface ReadInstanceFeatureAnswer {
   readonly enabled: boolean;
   /** Why, in words. */
   readonly reason: string;
+}
+
+export interface ActivateKeyBody {
+  /** The ID of an installed key. */
+  readonly key: string;
+}
+
+export interface ActivateKeyAnswer {
+  readonly instance: string;
+  /** The ID of the key that it works under now. */
+  readonly key?: string;
+  /** The ID of the key that it registers with, where that is not the one it works under; empty when it names none. */
+  readonly statedKey?: string;
+  /** The ID of the key that its next start brings. */
+  readonly pendingKey?: string;
+  /** The ID of the key that it worked under before, to go back to. */
+  readonly previousKey?: string;
+  /** Of a key that is partly active: the units that can be used at once. */
+  readonly usableUnits?: number;
+  /** `active` at once; `partly-active`: so many units at once, the others after a restart; `pending` until a restart; `unchanged`: it is active, or waits for the restart, already; `invalid`: it cannot be activated. */
+  readonly outcome: 'active' | 'partly-active' | 'pending' | 'unchanged' | 'invalid';
+  /** The outcome in words, with what to do. */
+  readonly reason: string;
+  readonly requiresRestart: boolean;
+  /** Why a restart is needed, in words. */
+  readonly restartReason?: string;
+  /** Whether it is less in anything. */
+  readonly hasReductions: boolean;
+  /** What the selected key has less of, or otherwise; what is no less is left out. */
+  readonly reductions: {
+    /** Fewer cores. */
+    readonly cores?: {
+      readonly from: number;
+      readonly to: number;
+    };
+    /** Fewer units are enforced; or, where those are no fewer, were bought. */
+    readonly units?: {
+      readonly from: number;
+      readonly to: number;
+    };
+    /** A unit bears fewer connections of a user. */
+    readonly connectionsPerUnit?: {
+      readonly from: number;
+      readonly to: number;
+    };
+    /** It may not be shared any more. */
+    readonly server?: {
+      readonly from: string;
+      readonly to: string;
+    };
+    /** Another product. */
+    readonly product?: {
+      readonly from: string;
+      readonly to: string;
+    };
+    /** Another licence type. */
+    readonly licenseType?: {
+      readonly from: string;
+      readonly to: string;
+    };
+    /** Features that the selected key does not permit. */
+    readonly features: readonly (string)[];
+    /** Protected application sections that are lost or count less. */
+    readonly applications: readonly ({
+      readonly application: string;
+      /** Absent when the whole section is lost. */
+      readonly keyword?: string;
+      readonly from?: string;
+      /** Absent when it is lost. */
+      readonly to?: string;
+    })[];
+  };
+  /** The units that are enforced now; 1 without a usable key. */
+  readonly unitsEnforced: number;
+  /** Units of the key in use now, over all instances. */
+  readonly unitsInUse: number;
+  /** The decision’s ID; absent when nothing changed. */
+  readonly decision?: string;
+  /** Of the instance. */
+  readonly revision: string;
+}
+
+export interface ReadInstanceKeyQuery {
+  /** The product whose text is wanted; left out, that of the instance. */
+  readonly generation?: 'cache' | 'iris' | undefined;
+}
+
+export interface ReadInstanceKeyAnswer {
+  readonly instance: string;
+  /** What the key says; absent without a usable one. */
+  readonly key?: {
+    /** By content: the order number and a part of a hash. */
+    readonly id: string;
+    readonly orderNumber: string;
+    readonly customerName?: string;
+    readonly product?: string;
+    /** `concurrent-user`, `power-unit`, …, or another type as written. */
+    readonly licenseType: string;
+    /** Only a `multi` key may be shared between instances. */
+    readonly server: 'single' | 'multi';
+    /** The units that were bought. */
+    readonly unitsAuthorised: number;
+    /** The units beyond which logins are refused. */
+    readonly unitsEnforced: number;
+    /** The cores that were bought. */
+    readonly cores?: number;
+    /** How many connections of one user a unit bears; one more makes each cost a unit. */
+    readonly connectionsPerUnitMax: number;
+    readonly enforcement: 'central' | 'local' | 'leased';
+    readonly features: readonly (string)[];
+    readonly generation?: string;
+    readonly versionFrom?: string;
+    /** Inclusive by prefix: 2018 admits 2018.1.4. */
+    readonly versionTo?: string;
+    /** The first valid day. */
+    readonly notBeforeDate?: string;
+    /** The last valid day. */
+    readonly expirationDate?: string;
+    /** When the first valid day begins in the configured zone. */
+    readonly validFrom?: string;
+    /** The last valid millisecond. */
+    readonly validThrough?: string;
+    readonly machineId?: string;
+    readonly licenseId?: string;
+    /** Text of the key file for display; nothing is decided by it. */
+    readonly licenseCapacity?: string;
+    /** `verified` by a signature; `unverified`: nobody here can check it, its terms are as an administrator stated them; `evaluation`: the built-in key. */
+    readonly trust: 'verified' | 'unverified' | 'evaluation';
+    readonly signingKeyId?: string;
+    /** Application sections. */
+    readonly sections?: readonly ({
+      readonly name: string;
+      /** A protected section has a period in its name. */
+      readonly kind: 'protected' | 'other';
+      readonly entries: readonly ({
+        readonly keyword: string;
+        readonly value: string;
+      })[];
+    })[];
+  };
+  /** `troubled` is still valid, and soon not any more. */
+  readonly status: 'valid' | 'troubled' | 'invalid';
+  /** The state in words, with what to do. */
+  readonly reason: string;
+  /** The key field by field: the six of the legacy display, then what else the key states. `AuthorizationKey` is shown only to who may install keys. Of a key that is missing or cannot be used `CustomerName` says why. */
+  readonly fields: readonly ({
+    readonly field: string;
+    readonly value: string;
+  })[];
+  /** What is left of the units that the instance may use, if it were alone. */
+  readonly unitsAvailable: number;
+  /** The least that was left since the instance was started, or the marks were reset. */
+  readonly unitsAvailableMin?: number;
+  /** The units that the instance may use: those enforced, or its own limit. */
+  readonly unitsAvailableMax: number;
+  /** Active instances that use a key with this order number, this one included (`ActiveServerCount`). */
+  readonly activeServers: number;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface RollBackKeyAnswer {
+  readonly instance: string;
+  /** The ID of the key that it works under now. */
+  readonly key?: string;
+  /** The ID of the key that it registers with, where that is not the one it works under; empty when it names none. */
+  readonly statedKey?: string;
+  /** The ID of the key that its next start brings. */
+  readonly pendingKey?: string;
+  /** The ID of the key that it worked under before, to go back to. */
+  readonly previousKey?: string;
+  /** Of a key that is partly active: the units that can be used at once. */
+  readonly usableUnits?: number;
+  /** `active` at once; `partly-active`: so many units at once, the others after a restart; `pending` until a restart; `unchanged`: it is active, or waits for the restart, already; `invalid`: it cannot be activated. */
+  readonly outcome: 'active' | 'partly-active' | 'pending' | 'unchanged' | 'invalid';
+  /** The outcome in words, with what to do. */
+  readonly reason: string;
+  readonly requiresRestart: boolean;
+  /** Why a restart is needed, in words. */
+  readonly restartReason?: string;
+  /** Whether it is less in anything. */
+  readonly hasReductions: boolean;
+  /** What the selected key has less of, or otherwise; what is no less is left out. */
+  readonly reductions: {
+    /** Fewer cores. */
+    readonly cores?: {
+      readonly from: number;
+      readonly to: number;
+    };
+    /** Fewer units are enforced; or, where those are no fewer, were bought. */
+    readonly units?: {
+      readonly from: number;
+      readonly to: number;
+    };
+    /** A unit bears fewer connections of a user. */
+    readonly connectionsPerUnit?: {
+      readonly from: number;
+      readonly to: number;
+    };
+    /** It may not be shared any more. */
+    readonly server?: {
+      readonly from: string;
+      readonly to: string;
+    };
+    /** Another product. */
+    readonly product?: {
+      readonly from: string;
+      readonly to: string;
+    };
+    /** Another licence type. */
+    readonly licenseType?: {
+      readonly from: string;
+      readonly to: string;
+    };
+    /** Features that the selected key does not permit. */
+    readonly features: readonly (string)[];
+    /** Protected application sections that are lost or count less. */
+    readonly applications: readonly ({
+      readonly application: string;
+      /** Absent when the whole section is lost. */
+      readonly keyword?: string;
+      readonly from?: string;
+      /** Absent when it is lost. */
+      readonly to?: string;
+    })[];
+  };
+  /** The units that are enforced now; 1 without a usable key. */
+  readonly unitsEnforced: number;
+  /** Units of the key in use now, over all instances. */
+  readonly unitsInUse: number;
+  /** The decision’s ID; absent when nothing changed. */
+  readonly decision?: string;
+  /** Of the instance. */
+  readonly revision: string;
+}
+
+export interface ListActivationsQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface ListActivationsAnswer {
+  readonly items: readonly ({
+    /** The ID of the decision. */
+    readonly id: string;
+    readonly instance: string;
+    /** When. */
+    readonly at: string;
+    /** Who did it: the name and the ID of a token. */
+    readonly by: string;
+    /** What brought it: an administrator; the instance, which registered with it; the key directory; the start that it waited for; an administrator who went back. */
+    readonly cause: 'activated' | 'registered' | 'served' | 'restarted' | 'rolled-back';
+    /** The key before; absent when there was none. */
+    readonly from?: string;
+    /** The key; absent when there is none from now on. */
+    readonly to?: string;
+    /** `cancelled`: the key `from` waits for a restart no more; `dropped`: at the restart `to` could not be used. */
+    readonly outcome: 'active' | 'partly-active' | 'pending' | 'cancelled' | 'dropped';
+    readonly reason: string;
+    /** The units that could be used at once. */
+    readonly usableUnits?: number;
+    /** The units that were enforced before; 1 without a key. */
+    readonly unitsFrom: number;
+    /** The units that the key enforces. */
+    readonly unitsTo: number;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+}
+
+export interface ListApplicationsQuery {
+  /** Which sections: `I` those of the vendor, `P` others that come with the key, `U` the loaded ones, in any combination. All unless stated. */
+  readonly types?: string | undefined;
+}
+
+export interface ListApplicationsAnswer {
+  readonly items: readonly ({
+    readonly name: string;
+    readonly instance: string;
+    /** `loaded` for this instance; `protected` and `vendor` (`ISC.`) sections come with its key. */
+    readonly kind: 'loaded' | 'protected' | 'vendor';
+    /** The key across whose instances it is counted; absent on one instance. */
+    readonly sharedBy?: string;
+    /** Of a loaded section. */
+    readonly signature?: 'verified' | 'unsigned';
+    /** Whose signature it carries. */
+    readonly signingKeyId?: string;
+    /** When it was loaded, by the clock of the database. */
+    readonly loadedAt?: string;
+    readonly loadedBy?: string;
+    /** Changes with every load; its entity tag. */
+    readonly revision?: string;
+    readonly features: readonly ({
+      /** The keyword. */
+      readonly feature: string;
+      /** Its value as it stands in the section. */
+      readonly value: string;
+      /** Whether the value is a number of units; text is information. */
+      readonly counted: boolean;
+      /** The units; absent where the value is text. */
+      readonly units?: number;
+      /** The users who hold it. */
+      readonly used?: number;
+      /** The most at one time since it was loaded, or came with its key. */
+      readonly maxUsed?: number;
+      /** The units that are free; 0 also when more are held than there are now. */
+      readonly free?: number;
+      /** The least that was free at one time. */
+      readonly minimum?: number;
+    })[];
+  })[];
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface LoadApplicationsBody {
+  /** The content of an .ini file as text. */
+  readonly file?: string | undefined;
+  /** Or its bytes in base64, when they are not UTF-8. */
+  readonly fileBase64?: string | undefined;
+}
+
+export interface LoadApplicationsAnswer {
+  readonly items: readonly ({
+    readonly name: string;
+    readonly instance: string;
+    /** `loaded` for this instance; `protected` and `vendor` (`ISC.`) sections come with its key. */
+    readonly kind: 'loaded' | 'protected' | 'vendor';
+    /** The key across whose instances it is counted; absent on one instance. */
+    readonly sharedBy?: string;
+    /** Of a loaded section. */
+    readonly signature?: 'verified' | 'unsigned';
+    /** Whose signature it carries. */
+    readonly signingKeyId?: string;
+    /** When it was loaded, by the clock of the database. */
+    readonly loadedAt?: string;
+    readonly loadedBy?: string;
+    /** Changes with every load; its entity tag. */
+    readonly revision?: string;
+    readonly entries: readonly ({
+      readonly keyword: string;
+      readonly value: string;
+    })[];
+    /** `present` when the same content was loaded already, which changes nothing. */
+    readonly outcome: 'loaded' | 'replaced' | 'present';
+  })[];
+}
+
+export interface LoadApplicationBody {
+  /** The content of an .ini file as text. */
+  readonly file?: string | undefined;
+  /** Or its bytes in base64, when they are not UTF-8. */
+  readonly fileBase64?: string | undefined;
+  /** Or its keywords and values; those whose value is a whole number are counted. */
+  readonly entries?: {
+    readonly [member: string]: string | number;
+  } | undefined;
+}
+
+export interface LoadApplicationAnswer {
+  readonly name: string;
+  readonly instance: string;
+  /** `loaded` for this instance; `protected` and `vendor` (`ISC.`) sections come with its key. */
+  readonly kind: 'loaded' | 'protected' | 'vendor';
+  /** The key across whose instances it is counted; absent on one instance. */
+  readonly sharedBy?: string;
+  /** Of a loaded section. */
+  readonly signature?: 'verified' | 'unsigned';
+  /** Whose signature it carries. */
+  readonly signingKeyId?: string;
+  /** When it was loaded, by the clock of the database. */
+  readonly loadedAt?: string;
+  readonly loadedBy?: string;
+  /** Changes with every load; its entity tag. */
+  readonly revision?: string;
+  readonly entries: readonly ({
+    readonly keyword: string;
+    readonly value: string;
+  })[];
+  /** `present` when the same content was loaded already, which changes nothing. */
+  readonly outcome: 'loaded' | 'replaced' | 'present';
+}
+
+export interface ReadApplicationAnswer {
+  readonly name: string;
+  readonly instance: string;
+  /** `loaded` for this instance; `protected` and `vendor` (`ISC.`) sections come with its key. */
+  readonly kind: 'loaded' | 'protected' | 'vendor';
+  /** The key across whose instances it is counted; absent on one instance. */
+  readonly sharedBy?: string;
+  /** Of a loaded section. */
+  readonly signature?: 'verified' | 'unsigned';
+  /** Whose signature it carries. */
+  readonly signingKeyId?: string;
+  /** When it was loaded, by the clock of the database. */
+  readonly loadedAt?: string;
+  readonly loadedBy?: string;
+  /** Changes with every load; its entity tag. */
+  readonly revision?: string;
+  readonly features: readonly ({
+    /** The keyword. */
+    readonly feature: string;
+    /** Its value as it stands in the section. */
+    readonly value: string;
+    /** Whether the value is a number of units; text is information. */
+    readonly counted: boolean;
+    /** The units; absent where the value is text. */
+    readonly units?: number;
+    /** The users who hold it. */
+    readonly used?: number;
+    /** The most at one time since it was loaded, or came with its key. */
+    readonly maxUsed?: number;
+    /** The units that are free; 0 also when more are held than there are now. */
+    readonly free?: number;
+    /** The least that was free at one time. */
+    readonly minimum?: number;
+  })[];
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ReadApplicationFeatureAnswer {
+  /** The keyword. */
+  readonly feature: string;
+  /** Its value as it stands in the section. */
+  readonly value: string;
+  /** Whether the value is a number of units; text is information. */
+  readonly counted: boolean;
+  /** The units; absent where the value is text. */
+  readonly units?: number;
+  /** The users who hold it. */
+  readonly used?: number;
+  /** The most at one time since it was loaded, or came with its key. */
+  readonly maxUsed?: number;
+  /** The units that are free; 0 also when more are held than there are now. */
+  readonly free?: number;
+  /** The least that was free at one time. */
+  readonly minimum?: number;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface TakeApplicationsBody {
+  /** A UUID that the client makes. The same ID gives the same answer, so that the call can be repeated; without one it must not be. */
+  readonly id?: string | undefined;
+  /** The login that holds the units, with which they go. */
+  readonly login?: string | undefined;
+  /** Or the licence user ID for which they are held, until his last connection on the instance is gone. */
+  readonly userId?: string | undefined;
+  /** Taken all or none; one that is named twice is taken twice. */
+  readonly features: readonly ({
+    /** The name of the section; case matters. */
+    readonly application: string;
+    /** The keyword; case matters. */
+    readonly feature?: string | undefined;
+  })[];
+}
+
+export interface TakeApplicationsAnswer {
+  readonly instance: string;
+  readonly login?: string;
+  readonly userId: string;
+  readonly features: readonly ({
+    readonly application: string;
+    readonly feature: string;
+    /** How often the user holds it now, over all his logins that are counted together. */
+    readonly count: number;
+    /** How often this holder has it now. */
+    readonly held: number;
+    /** The users who hold it now. */
+    readonly used: number;
+    /** Its units; absent when its section is gone. */
+    readonly units?: number;
+    /** Of a return: whether it was held, and so given back. */
+    readonly released?: boolean;
+  })[];
+  /** The ID of the decision in the journal; absent when nothing changed. */
+  readonly decision?: string;
+  /** When, by the clock of the database. */
+  readonly at: string;
+  /** Whether it was answered before, under the same ID. */
+  readonly repeated: boolean;
+}
+
+export interface ExplainTakeBody {
+  /** A UUID that the client makes. The same ID gives the same answer, so that the call can be repeated; without one it must not be. */
+  readonly id?: string | undefined;
+  /** The login that holds the units, with which they go. */
+  readonly login?: string | undefined;
+  /** Or the licence user ID for which they are held, until his last connection on the instance is gone. */
+  readonly userId?: string | undefined;
+  /** Taken all or none; one that is named twice is taken twice. */
+  readonly features: readonly ({
+    /** The name of the section; case matters. */
+    readonly application: string;
+    /** The keyword; case matters. */
+    readonly feature?: string | undefined;
+  })[];
+}
+
+export interface ExplainTakeAnswer {
+  readonly verdict: 'granted' | 'refused';
+  /** As they would be afterwards. */
+  readonly features?: readonly ({
+    readonly application: string;
+    readonly feature: string;
+    /** How often the user holds it now, over all his logins that are counted together. */
+    readonly count: number;
+    /** How often this holder has it now. */
+    readonly held: number;
+    /** The users who hold it now. */
+    readonly used: number;
+    /** Its units; absent when its section is gone. */
+    readonly units?: number;
+    /** Of a return: whether it was held, and so given back. */
+    readonly released?: boolean;
+  })[];
+  readonly code?: string;
+  readonly rule?: string;
+  readonly detail?: string;
+  readonly limit?: number;
+  readonly inUse?: number;
+  readonly requested?: number;
+  readonly retryAfterSeconds?: number;
+  readonly application?: string;
+  readonly feature?: string;
+  /** How many users hold it. */
+  readonly holdersCount?: number;
+  /** At most twenty of them. */
+  readonly holders?: readonly ({
+    readonly userId: string;
+    readonly instances: readonly (string)[];
+    readonly count: number;
+  })[];
+}
+
+export interface ReturnApplicationsBody {
+  /** A UUID that the client makes. The same ID gives the same answer, so that the call can be repeated; without one it must not be. */
+  readonly id?: string | undefined;
+  /** The login that holds the units, with which they go. */
+  readonly login?: string | undefined;
+  /** Or the licence user ID for which they are held, until his last connection on the instance is gone. */
+  readonly userId?: string | undefined;
+  /** One take of each is given back; left out, everything is. */
+  readonly features?: readonly ({
+    /** The name of the section; case matters. */
+    readonly application: string;
+    /** The keyword; case matters. */
+    readonly feature?: string | undefined;
+  })[] | undefined;
+}
+
+export interface ReturnApplicationsAnswer {
+  readonly instance: string;
+  readonly login?: string;
+  readonly userId: string;
+  readonly features: readonly ({
+    readonly application: string;
+    readonly feature: string;
+    /** How often the user holds it now, over all his logins that are counted together. */
+    readonly count: number;
+    /** How often this holder has it now. */
+    readonly held: number;
+    /** The users who hold it now. */
+    readonly used: number;
+    /** Its units; absent when its section is gone. */
+    readonly units?: number;
+    /** Of a return: whether it was held, and so given back. */
+    readonly released?: boolean;
+  })[];
+  /** The ID of the decision in the journal; absent when nothing changed. */
+  readonly decision?: string;
+  /** When, by the clock of the database. */
+  readonly at: string;
+  /** Whether it was answered before, under the same ID. */
+  readonly repeated: boolean;
+}
+
+export interface ListHoldersQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** The keyword; case matters. */
+  readonly feature?: string | undefined;
+  /** Only of this licence user ID. */
+  readonly userId?: string | undefined;
+  /** Only what this login has taken. */
+  readonly login?: string | undefined;
+  /** Of a section that is counted across a key: its holders on all instances of the key. */
+  readonly across?: boolean | undefined;
+}
+
+export interface ListHoldersAnswer {
+  readonly items: readonly ({
+    readonly instance: string;
+    readonly application: string;
+    readonly feature: string;
+    readonly userId: string;
+    /** Absent when it is held for the user himself. */
+    readonly login?: string;
+    /** How often this holder has it. */
+    readonly takes: number;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface RecountApplicationBody {
+  /** Only this feature; left out, all that are counted. */
+  readonly feature?: string | undefined;
+}
+
+export interface RecountApplicationAnswer {
+  readonly items: readonly ({
+    readonly feature: string;
+    /** The users who were found to hold it. */
+    readonly counted: number;
+    /** What the counter said. */
+    readonly before: number;
+    /** The difference, which is 0 unless the table is damaged. */
+    readonly recovered: number;
+  })[];
+}
+
+export interface ReadInstanceLoginQuery {
+  /** The keyword; case matters. */
+  readonly feature: string;
+}
+
+export interface ReadInstanceLoginAnswer {
+  /** Whether no more instances use the key than the keyword licenses. */
+  readonly permitted: boolean;
+  /** Active instances that are registered with the key. */
+  readonly instances: number;
+  /** The number of instances that the keyword licenses. */
+  readonly limit: number;
 }
 
 export interface UpdateInstanceBody {
@@ -897,6 +1602,7 @@ export interface UpdateInstanceAnswer {
     /** The most units over it at one time. */
     readonly unitsMax: number;
   };
+  /** The settings, with the limit of units that holds now: of a key that is partly active, what can be used until the next start. */
   readonly settings?: {
     /** Whether a named user is the name alone, or the name at each client address. */
     readonly identityForm: 'name' | 'name@address';
@@ -916,6 +1622,8 @@ export interface UpdateInstanceAnswer {
     readonly trustedProxies: readonly (string)[];
     /** How long it may be silent before what it holds is taken back: 10 to 86400, or 0 for ever. */
     readonly graceSeconds: number;
+    /** What a new key can give the running instance: everything (`unlimited`); or as the product does it, the rest after a restart. `caché5`: 7,000 units more, and no change from Power Unit; `caché`: 226,773 more, and no change from Power Unit; `iris`: the same, and no change to or from Power Unit, and no fewer units. */
+    readonly activationProfile: 'unlimited' | 'caché5' | 'caché' | 'iris';
   };
   /** Send it with the next update; other settings are told then. */
   readonly settingsRevision: string;
@@ -991,6 +1699,8 @@ export interface InspectKeyBody {
     readonly units: number;
     /** The units beyond which logins are refused; at least `units`. */
     readonly unitsEnforced?: number | undefined;
+    /** The cores that were bought. */
+    readonly cores?: number | undefined;
     /** For instance `concurrent-user`. */
     readonly licenseType: string;
     readonly server: 'single' | 'multi';
@@ -1002,6 +1712,10 @@ export interface InspectKeyBody {
     /** The last version it is good for, inclusive by prefix. */
     readonly versionTo?: string | undefined;
   } | undefined;
+  /** Or the ID of a key that is installed, in place of a file. */
+  readonly key?: string | undefined;
+  /** The instance on which it is to be activated. */
+  readonly instance?: string | undefined;
 }
 
 export interface InspectKeyAnswer {
@@ -1029,6 +1743,8 @@ export interface InspectKeyAnswer {
     readonly unitsAuthorised: number;
     /** The units beyond which logins are refused. */
     readonly unitsEnforced: number;
+    /** The cores that were bought. */
+    readonly cores?: number;
     /** How many connections of one user a unit bears; one more makes each cost a unit. */
     readonly connectionsPerUnitMax: number;
     readonly enforcement: 'central' | 'local' | 'leased';
@@ -1075,7 +1791,188 @@ export interface InspectKeyAnswer {
   readonly enforces?: string;
   /** Things worth knowing that do not prevent its use. */
   readonly notices: readonly (string)[];
-  readonly encoding: 'utf-8' | 'latin-1';
+  /** Of the file; absent for a key that is built in. */
+  readonly encoding?: 'utf-8' | 'latin-1';
+  /** What would become of the key on the instance. */
+  readonly activation?: {
+    readonly instance: string;
+    /** The customer of the current key; `License missing or unreadable` without one. */
+    readonly currentCustomer: string;
+    readonly current?: {
+      /** By content: the order number and a part of a hash. */
+      readonly id: string;
+      readonly orderNumber: string;
+      readonly customerName?: string;
+      readonly product?: string;
+      /** `concurrent-user`, `power-unit`, …, or another type as written. */
+      readonly licenseType: string;
+      /** Only a `multi` key may be shared between instances. */
+      readonly server: 'single' | 'multi';
+      /** The units that were bought. */
+      readonly unitsAuthorised: number;
+      /** The units beyond which logins are refused. */
+      readonly unitsEnforced: number;
+      /** The cores that were bought. */
+      readonly cores?: number;
+      /** How many connections of one user a unit bears; one more makes each cost a unit. */
+      readonly connectionsPerUnitMax: number;
+      readonly enforcement: 'central' | 'local' | 'leased';
+      readonly features: readonly (string)[];
+      readonly generation?: string;
+      readonly versionFrom?: string;
+      /** Inclusive by prefix: 2018 admits 2018.1.4. */
+      readonly versionTo?: string;
+      /** The first valid day. */
+      readonly notBeforeDate?: string;
+      /** The last valid day. */
+      readonly expirationDate?: string;
+      /** When the first valid day begins in the configured zone. */
+      readonly validFrom?: string;
+      /** The last valid millisecond. */
+      readonly validThrough?: string;
+      readonly machineId?: string;
+      readonly licenseId?: string;
+      /** Text of the key file for display; nothing is decided by it. */
+      readonly licenseCapacity?: string;
+      /** `verified` by a signature; `unverified`: nobody here can check it, its terms are as an administrator stated them; `evaluation`: the built-in key. */
+      readonly trust: 'verified' | 'unverified' | 'evaluation';
+      readonly signingKeyId?: string;
+      /** Application sections. */
+      readonly sections?: readonly ({
+        readonly name: string;
+        /** A protected section has a period in its name. */
+        readonly kind: 'protected' | 'other';
+        readonly entries: readonly ({
+          readonly keyword: string;
+          readonly value: string;
+        })[];
+      })[];
+    };
+    readonly selected?: {
+      /** By content: the order number and a part of a hash. */
+      readonly id: string;
+      readonly orderNumber: string;
+      readonly customerName?: string;
+      readonly product?: string;
+      /** `concurrent-user`, `power-unit`, …, or another type as written. */
+      readonly licenseType: string;
+      /** Only a `multi` key may be shared between instances. */
+      readonly server: 'single' | 'multi';
+      /** The units that were bought. */
+      readonly unitsAuthorised: number;
+      /** The units beyond which logins are refused. */
+      readonly unitsEnforced: number;
+      /** The cores that were bought. */
+      readonly cores?: number;
+      /** How many connections of one user a unit bears; one more makes each cost a unit. */
+      readonly connectionsPerUnitMax: number;
+      readonly enforcement: 'central' | 'local' | 'leased';
+      readonly features: readonly (string)[];
+      readonly generation?: string;
+      readonly versionFrom?: string;
+      /** Inclusive by prefix: 2018 admits 2018.1.4. */
+      readonly versionTo?: string;
+      /** The first valid day. */
+      readonly notBeforeDate?: string;
+      /** The last valid day. */
+      readonly expirationDate?: string;
+      /** When the first valid day begins in the configured zone. */
+      readonly validFrom?: string;
+      /** The last valid millisecond. */
+      readonly validThrough?: string;
+      readonly machineId?: string;
+      readonly licenseId?: string;
+      /** Text of the key file for display; nothing is decided by it. */
+      readonly licenseCapacity?: string;
+      /** `verified` by a signature; `unverified`: nobody here can check it, its terms are as an administrator stated them; `evaluation`: the built-in key. */
+      readonly trust: 'verified' | 'unverified' | 'evaluation';
+      readonly signingKeyId?: string;
+      /** Application sections. */
+      readonly sections?: readonly ({
+        readonly name: string;
+        /** A protected section has a period in its name. */
+        readonly kind: 'protected' | 'other';
+        readonly entries: readonly ({
+          readonly keyword: string;
+          readonly value: string;
+        })[];
+      })[];
+    };
+    /** Both keys side by side, field by field. */
+    readonly fields: readonly ({
+      /** A member of the key. */
+      readonly field: string;
+      /** Absent when the current key has none. */
+      readonly current?: string;
+      /** Absent when the selected key has none. */
+      readonly selected?: string;
+      readonly differs: boolean;
+    })[];
+    readonly valid: boolean;
+    /** Why it is not valid, as the code of a problem. */
+    readonly code?: string;
+    /** The units beyond which the selected key refuses logins. */
+    readonly unitsEnforced?: number;
+    /** Units that the instance uses now. */
+    readonly unitsInUse: number;
+    /** A token of what was inspected, which is the ETag as well: activate it with `If-Match`, and exactly this is applied. */
+    readonly inspection?: string;
+    /** `active` at once; `partly-active`: so many units at once, the others after a restart; `pending` until a restart; `unchanged`: it is active, or waits for the restart, already; `invalid`: it cannot be activated. */
+    readonly outcome: 'active' | 'partly-active' | 'pending' | 'unchanged' | 'invalid';
+    /** The outcome in words, with what to do. */
+    readonly reason: string;
+    readonly requiresRestart: boolean;
+    /** Why a restart is needed, in words. */
+    readonly restartReason?: string;
+    /** Of a key that is partly active: the units that can be used at once. */
+    readonly usableUnits?: number;
+    /** Whether it is less in anything. */
+    readonly hasReductions: boolean;
+    /** What the selected key has less of, or otherwise; what is no less is left out. */
+    readonly reductions: {
+      /** Fewer cores. */
+      readonly cores?: {
+        readonly from: number;
+        readonly to: number;
+      };
+      /** Fewer units are enforced; or, where those are no fewer, were bought. */
+      readonly units?: {
+        readonly from: number;
+        readonly to: number;
+      };
+      /** A unit bears fewer connections of a user. */
+      readonly connectionsPerUnit?: {
+        readonly from: number;
+        readonly to: number;
+      };
+      /** It may not be shared any more. */
+      readonly server?: {
+        readonly from: string;
+        readonly to: string;
+      };
+      /** Another product. */
+      readonly product?: {
+        readonly from: string;
+        readonly to: string;
+      };
+      /** Another licence type. */
+      readonly licenseType?: {
+        readonly from: string;
+        readonly to: string;
+      };
+      /** Features that the selected key does not permit. */
+      readonly features: readonly (string)[];
+      /** Protected application sections that are lost or count less. */
+      readonly applications: readonly ({
+        readonly application: string;
+        /** Absent when the whole section is lost. */
+        readonly keyword?: string;
+        readonly from?: string;
+        /** Absent when it is lost. */
+        readonly to?: string;
+      })[];
+    };
+  };
   /** Everything that stands in the file. */
   readonly sections: readonly ({
     readonly name: string;
@@ -1100,6 +1997,8 @@ export interface InstallKeyBody {
     readonly units: number;
     /** The units beyond which logins are refused; at least `units`. */
     readonly unitsEnforced?: number | undefined;
+    /** The cores that were bought. */
+    readonly cores?: number | undefined;
     /** For instance `concurrent-user`. */
     readonly licenseType: string;
     readonly server: 'single' | 'multi';
@@ -1127,6 +2026,8 @@ export interface InstallKeyAnswer {
   readonly unitsAuthorised: number;
   /** The units beyond which logins are refused. */
   readonly unitsEnforced: number;
+  /** The cores that were bought. */
+  readonly cores?: number;
   /** How many connections of one user a unit bears; one more makes each cost a unit. */
   readonly connectionsPerUnitMax: number;
   readonly enforcement: 'central' | 'local' | 'leased';
@@ -1170,6 +2071,8 @@ export interface InstallKeyAnswer {
   readonly installedAt: string;
   /** Who installed it: the name and the ID of a token. */
   readonly installedBy: string;
+  /** When it was served last; of the keys of a LicenseID the latest one is served. */
+  readonly servedAt?: string;
   /** Changes with every change; the ETag without its quotes. */
   readonly revision: string;
   readonly outcome: 'installed' | 'present';
@@ -1197,6 +2100,8 @@ export interface ListKeysAnswer {
     readonly unitsAuthorised: number;
     /** The units beyond which logins are refused. */
     readonly unitsEnforced: number;
+    /** The cores that were bought. */
+    readonly cores?: number;
     /** How many connections of one user a unit bears; one more makes each cost a unit. */
     readonly connectionsPerUnitMax: number;
     readonly enforcement: 'central' | 'local' | 'leased';
@@ -1240,6 +2145,8 @@ export interface ListKeysAnswer {
     readonly installedAt: string;
     /** Who installed it: the name and the ID of a token. */
     readonly installedBy: string;
+    /** When it was served last; of the keys of a LicenseID the latest one is served. */
+    readonly servedAt?: string;
     /** Changes with every change; the ETag without its quotes. */
     readonly revision: string;
   })[];
@@ -1265,6 +2172,8 @@ export interface ReadKeyAnswer {
   readonly unitsAuthorised: number;
   /** The units beyond which logins are refused. */
   readonly unitsEnforced: number;
+  /** The cores that were bought. */
+  readonly cores?: number;
   /** How many connections of one user a unit bears; one more makes each cost a unit. */
   readonly connectionsPerUnitMax: number;
   readonly enforcement: 'central' | 'local' | 'leased';
@@ -1308,6 +2217,8 @@ export interface ReadKeyAnswer {
   readonly installedAt: string;
   /** Who installed it: the name and the ID of a token. */
   readonly installedBy: string;
+  /** When it was served last; of the keys of a LicenseID the latest one is served. */
+  readonly servedAt?: string;
   /** Changes with every change; the ETag without its quotes. */
   readonly revision: string;
 }
@@ -1333,6 +2244,8 @@ export interface ChangeKeyAnswer {
   readonly unitsAuthorised: number;
   /** The units beyond which logins are refused. */
   readonly unitsEnforced: number;
+  /** The cores that were bought. */
+  readonly cores?: number;
   /** How many connections of one user a unit bears; one more makes each cost a unit. */
   readonly connectionsPerUnitMax: number;
   readonly enforcement: 'central' | 'local' | 'leased';
@@ -1376,6 +2289,8 @@ export interface ChangeKeyAnswer {
   readonly installedAt: string;
   /** Who installed it: the name and the ID of a token. */
   readonly installedBy: string;
+  /** When it was served last; of the keys of a LicenseID the latest one is served. */
+  readonly servedAt?: string;
   /** Changes with every change; the ETag without its quotes. */
   readonly revision: string;
 }
@@ -1388,6 +2303,101 @@ export interface ReadKeyFeatureAnswer {
   readonly enabled: boolean;
   /** Why, in words. */
   readonly reason: string;
+}
+
+export interface ListServedKeysQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface ListServedKeysAnswer {
+  readonly items: readonly ({
+    /** Absent for a file that gives none. */
+    readonly licenseId?: string;
+    /** The ID of the key that is served; absent when none is. */
+    readonly key?: string;
+    /** Since when it is. */
+    readonly servedAt?: string;
+    /** The units beyond which logins are refused. */
+    readonly unitsEnforced?: number;
+    /** How many instances are registered by this LicenseID. */
+    readonly instances: number;
+    /** The file of the directory that states it. */
+    readonly file?: string;
+    /** The key in the file, where it is not the one that is served. */
+    readonly fileKey?: string;
+    /** What keeps the file from being served. What was served before stays so. */
+    readonly fault?: {
+      readonly code: string;
+      /** In words, with what to do. */
+      readonly reason: string;
+    };
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+  /** The directory of `LICTOR_KEY_DIRECTORY`; absent without one. */
+  readonly directory?: {
+    /** When the replica that answers looked at it last. */
+    readonly lookedAt?: string;
+    /** How many key files it has. */
+    readonly files: number;
+    /** What is wrong with it as a whole. */
+    readonly fault?: string;
+  };
+}
+
+export interface ServeKeyBody {
+  /** The ID of an installed key that states the LicenseID. */
+  readonly key: string;
+}
+
+export interface ServeKeyAnswer {
+  /** Absent for a file that gives none. */
+  readonly licenseId?: string;
+  /** The ID of the key that is served; absent when none is. */
+  readonly key?: string;
+  /** Since when it is. */
+  readonly servedAt?: string;
+  /** The units beyond which logins are refused. */
+  readonly unitsEnforced?: number;
+  /** How many instances are registered by this LicenseID. */
+  readonly instances: number;
+  /** The file of the directory that states it. */
+  readonly file?: string;
+  /** The key in the file, where it is not the one that is served. */
+  readonly fileKey?: string;
+  /** What keeps the file from being served. What was served before stays so. */
+  readonly fault?: {
+    readonly code: string;
+    /** In words, with what to do. */
+    readonly reason: string;
+  };
+}
+
+export interface CheckInstanceKeyAnswer {
+  /** Whether there was a newer key, which the instance has been given. */
+  readonly newer: boolean;
+  /** What came of it, in words. */
+  readonly reason: string;
+  /** The LicenseID of the instance; absent when it names its key itself. */
+  readonly licenseId?: string;
+  /** The key that is served for it. */
+  readonly servedKey?: string;
+  /** The key that it works under now. */
+  readonly key?: string;
+  readonly activation?: {
+    /** `pending` waits for the next start of the instance, `partly-active` waits in part. */
+    readonly outcome: 'active' | 'partly-active' | 'pending' | 'unchanged';
+    readonly requiresRestart: boolean;
+    /** Of a key that is partly active: the units until the next start. */
+    readonly usableUnits?: number;
+  };
 }
 
 export interface CountUsageQuery {
@@ -1578,8 +2588,8 @@ export interface ListExcessesAnswer {
     readonly key: string;
     /** It ends when combined use is below the limit, not when it reaches it. */
     readonly state: 'open' | 'ended';
-    /** `reported`: instances let users in before they heard of each other; `returned`: an instance that was given up for silent came back with its users. */
-    readonly cause: 'reported' | 'returned';
+    /** `reported`: instances let users in before they heard of each other; `returned`: an instance that was given up for silent came back with its users; `activated`: a key was activated that has fewer units than the users inside need. */
+    readonly cause: 'reported' | 'returned' | 'activated';
     /** The units that the key enforces. */
     readonly limit: number;
     /** When combined use was over the limit as far as the reports tell. */
@@ -1650,8 +2660,8 @@ export interface ReadExcessOutlookAnswer {
     readonly key: string;
     /** It ends when combined use is below the limit, not when it reaches it. */
     readonly state: 'open' | 'ended';
-    /** `reported`: instances let users in before they heard of each other; `returned`: an instance that was given up for silent came back with its users. */
-    readonly cause: 'reported' | 'returned';
+    /** `reported`: instances let users in before they heard of each other; `returned`: an instance that was given up for silent came back with its users; `activated`: a key was activated that has fewer units than the users inside need. */
+    readonly cause: 'reported' | 'returned' | 'activated';
     /** The units that the key enforces. */
     readonly limit: number;
     /** When combined use was over the limit as far as the reports tell. */
@@ -1704,6 +2714,8 @@ export interface SummariseUsageQuery {
   readonly key?: string | undefined;
   /** Whose own use is shown beside; without `key`, its key is summarised. */
   readonly instance?: string | undefined;
+  /** The product whose text is wanted: `iris` leaves out the enforced units. Left out, that of the instance. */
+  readonly generation?: 'cache' | 'iris' | undefined;
 }
 
 export interface SummariseUsageAnswer {
@@ -1737,6 +2749,10 @@ export interface SummariseUsageAnswer {
     readonly users: number;
     /** Units as this instance sees them: a user who is also elsewhere counts here too. */
     readonly units: number;
+    /** The most connections at one time since it was started. */
+    readonly connectionsPeak: number;
+    /** The most units at one time since it was started. */
+    readonly unitsPeak: number;
   };
   /** The instant as of which this holds. */
   readonly asOf: string;
@@ -1751,6 +2767,8 @@ export interface DumpServersQuery {
   readonly cursor?: string | undefined;
   /** Only of this key. */
   readonly key?: string | undefined;
+  /** Only of this instance (`DumpServer`). */
+  readonly instance?: string | undefined;
 }
 
 export interface DumpServersAnswer {
@@ -1807,6 +2825,266 @@ export interface DumpServersAnswer {
   })[];
 }
 
+export interface ReadActiveLicenseServerQuery {
+  /** For an instance whose key is for a single server the answer is that none applies. */
+  readonly instance?: string | undefined;
+}
+
+export interface ReadActiveLicenseServerAnswer {
+  /** Absent while none is active. */
+  readonly active?: {
+    /** In upper case. */
+    readonly name: string;
+    readonly address: string;
+    readonly port: number;
+    /** When its term began. */
+    readonly since: string;
+  };
+  /** False for an instance whose key is for a single server, which needs no licence server. */
+  readonly applicable: boolean;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+}
+
+export interface DumpKeysQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Only of this key (`DumpKey`). */
+  readonly key?: string | undefined;
+}
+
+export interface DumpKeysAnswer {
+  readonly items: readonly ({
+    /** Absent for the default licence of an instance. */
+    readonly key?: string;
+    /** The fields of the legacy key display; none for a default licence. */
+    readonly fields: readonly ({
+      readonly field: string;
+      readonly value: string;
+    })[];
+    /** Instances that are registered with it and not silent. */
+    readonly instances: number;
+    /** The units that were bought. */
+    readonly unitsAuthorised: number;
+    /** The units beyond which nobody new comes in. */
+    readonly unitsEnforced: number;
+    /** Units in use over all instances. */
+    readonly unitsInUse: number;
+    /** The most units at one time. */
+    readonly unitsPeak: number;
+    /** By user ID and instance. If a page ends among them, the next one goes on with the same key. */
+    readonly clients: readonly ({
+      /** The licence user ID. */
+      readonly userId: string;
+      readonly instance: string;
+      /** Of the instance, where it stated one. */
+      readonly address?: string;
+      /** On this instance. */
+      readonly connections: number;
+      /** The units that this row accounts for; all rows of a user come to what he costs. */
+      readonly units: number;
+      /** Whether his unit stands on the row of another instance (`shr`). */
+      readonly shared: boolean;
+    })[];
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface DumpInstanceSlotsQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Of the text: as Caché 5 has it, or the table of later versions. */
+  readonly form?: 'c5' | 'table' | undefined;
+}
+
+export interface DumpInstanceSlotsAnswer {
+  readonly instance: string;
+  /** Of an instance that decides for itself: when it last reported what is shown. */
+  readonly reportedAt?: string;
+  /** The units that the instance may use, which are the slots of its table. */
+  readonly capacity: number;
+  /** Units in use as the instance sees them. */
+  readonly unitsInUse: number;
+  readonly items: readonly ({
+    /** The licence user ID. */
+    readonly userId: string;
+    /** By processes, by the web, by both, or only by units that are still held. */
+    readonly type: 'User' | 'CSP' | 'Mixed' | 'Grace';
+    /** His connections on this instance. */
+    readonly connections: number;
+    /** His most connections at one time over all instances (`MaxCon`). It is no limit. */
+    readonly connectionsPeak: number;
+    /** Web sessions among the connections (`CSPCon`). */
+    readonly webSessions: number;
+    /** What he costs as this instance sees it (`LU`). */
+    readonly units: number;
+    /** Since when; absent where an instance reported it, which does not say. */
+    readonly since?: string;
+    /** For how long, in seconds (`Active`). */
+    readonly activeSeconds?: number;
+    /** For how long his unit is held on if everything were closed now (`Grace`). */
+    readonly graceSeconds: number;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface DumpInstanceUsersQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Of the text: as Caché 5 has it, or the table of later versions. */
+  readonly form?: 'c5' | 'table' | undefined;
+}
+
+export interface DumpInstanceUsersAnswer {
+  readonly instance: string;
+  /** Of an instance that decides for itself: when it last reported what is shown. */
+  readonly reportedAt?: string;
+  /** The units that the instance may use, which are the slots of its table. */
+  readonly capacity: number;
+  /** Units in use as the instance sees them. */
+  readonly unitsInUse: number;
+  readonly items: readonly ({
+    /** The licence user ID. */
+    readonly userId: string;
+    /** By processes, by the web, by both, or only by units that are still held. */
+    readonly type: 'User' | 'CSP' | 'Mixed' | 'Grace';
+    /** His connections on this instance. */
+    readonly connections: number;
+    /** His most connections at one time over all instances (`MaxCon`). It is no limit. */
+    readonly connectionsPeak: number;
+    /** Web sessions among the connections (`CSPCon`). */
+    readonly webSessions: number;
+    /** What he costs as this instance sees it (`LU`). */
+    readonly units: number;
+    /** Since when; absent where an instance reported it, which does not say. */
+    readonly since?: string;
+    /** For how long, in seconds (`Active`). */
+    readonly activeSeconds?: number;
+    /** For how long his unit is held on if everything were closed now (`Grace`). */
+    readonly graceSeconds: number;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface DumpInstanceProcessesQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** Of the text: as Caché 5 has it, or the table of later versions. */
+  readonly form?: 'c5' | 'table' | undefined;
+}
+
+export interface DumpInstanceProcessesAnswer {
+  readonly instance: string;
+  /** Of an instance that decides for itself: when it last reported what is shown. */
+  readonly reportedAt?: string;
+  /** The units that the instance may use, which are the slots of its table. */
+  readonly capacity: number;
+  /** Units in use as the instance sees them. */
+  readonly unitsInUse: number;
+  readonly items: readonly ({
+    /** Absent where none was stated. */
+    readonly processId?: number;
+    /** `System` and `Server` cost nothing; `CSP` is the worker of a session; `Diagnostic` the emergency login; `Pending` has not said yet who it is. */
+    readonly process: 'System' | 'User' | 'CSP' | 'Diagnostic' | 'Server' | 'Pending';
+    /** Absent for what is nobody’s. */
+    readonly userId?: string;
+    readonly type?: 'User' | 'CSP' | 'Mixed';
+    /** His connections on this instance. */
+    readonly connections: number;
+    /** His most connections at one time over all instances (`MaxCon`). It is no limit. */
+    readonly connectionsPeak: number;
+    /** Web sessions among the connections (`CSPCon`). */
+    readonly webSessions: number;
+    /** What he costs as this instance sees it (`LU`). */
+    readonly units: number;
+    /** Since when; absent where an instance reported it, which does not say. */
+    readonly since?: string;
+    /** For how long, in seconds (`Active`). */
+    readonly activeSeconds?: number;
+  })[];
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ListQueriesAnswer {
+  readonly items: readonly ({
+    readonly name: string;
+    readonly columns: readonly (string)[];
+    /** Whether it is about an instance, about a key, or about everything. */
+    readonly about: 'instance' | 'key' | 'all';
+    /** The parameters that it takes besides. */
+    readonly takes: readonly (string)[];
+    /** Whether an instance that decides for itself can answer it from its own table. */
+    readonly local: boolean;
+    readonly summary: string;
+  })[];
+}
+
+export interface RunQueryQuery {
+  /** How many entries at most. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  /** The instance; left out, that of the token, or the only one there is. */
+  readonly instance?: string | undefined;
+  /** The key, for queries about one; left out, that of the instance. */
+  readonly key?: string | undefined;
+  /** Every slot, or everybody. */
+  readonly all?: boolean | undefined;
+  /** Only rows whose user ID, or process ID, contains this text, in any case. */
+  readonly filter?: string | undefined;
+  /** Of the key: 1 the main section, 2 the application sections, 3 all; 1 when left out. */
+  readonly sections?: number | undefined;
+  /** The application, by the name of its section. */
+  readonly application?: string | undefined;
+  /** Whether each keyword says how often it was taken: `Lab Users=2`. */
+  readonly showCounts?: boolean | undefined;
+}
+
+export interface RunQueryAnswer {
+  readonly name: string;
+  readonly columns: readonly (string)[];
+  /** The values of each row in the order of the columns; null is a blank. */
+  readonly rows: readonly (readonly (string | number | null)[])[];
+  readonly instance?: string;
+  readonly key?: string;
+  /** Of an instance that decides for itself: when it last reported what is shown. */
+  readonly reportedAt?: string;
+  /** Send it as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
 export interface ListJournalQuery {
   /** How many entries at most. */
   readonly limit?: number | undefined;
@@ -1816,7 +3094,7 @@ export interface ListJournalQuery {
   /** Without a cursor: begin behind this decision. With `order=oldest` and the last decision that you know, it gives what came since. */
   readonly after?: string | undefined;
   /** What happened. */
-  readonly type?: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | undefined;
+  readonly type?: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | 'application-loaded' | 'application-removed' | 'taken' | 'returned' | 'holdings-moved' | 'activated' | 'moved' | undefined;
   /** Events that name this instance. */
   readonly instance?: string | undefined;
   /** Events that name this login. */
@@ -1836,7 +3114,7 @@ export interface ListJournalAnswer {
     /** When, by the clock of the database. */
     readonly at: string;
     /** What happened. */
-    readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined';
+    readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | 'application-loaded' | 'application-removed' | 'taken' | 'returned' | 'holdings-moved' | 'activated' | 'moved';
     /** Who did it: the name and the ID of a token, or `lictor`. */
     readonly actor?: string;
     /** The instance. */
@@ -1902,7 +3180,7 @@ export interface ListJournalAnswer {
     /** Up to eight of the refused logins. */
     readonly samples?: readonly ({
       readonly instance: string;
-      readonly login: string;
+      readonly login?: string;
       readonly userId?: string;
       readonly actor: string;
     })[];
@@ -1942,6 +3220,55 @@ export interface ListJournalAnswer {
     })[];
     /** Users of whom the lease has no entry any more. */
     readonly usersReleased?: readonly (string)[];
+    readonly activation?: {
+      /** The ID of the decision. */
+      readonly id: string;
+      readonly instance: string;
+      /** When. */
+      readonly at: string;
+      /** Who did it: the name and the ID of a token. */
+      readonly by: string;
+      /** What brought it: an administrator; the instance, which registered with it; the key directory; the start that it waited for; an administrator who went back. */
+      readonly cause: 'activated' | 'registered' | 'served' | 'restarted' | 'rolled-back';
+      /** The key before; absent when there was none. */
+      readonly from?: string;
+      /** The key; absent when there is none from now on. */
+      readonly to?: string;
+      /** `cancelled`: the key `from` waits for a restart no more; `dropped`: at the restart `to` could not be used. */
+      readonly outcome: 'active' | 'partly-active' | 'pending' | 'cancelled' | 'dropped';
+      readonly reason: string;
+      /** The units that could be used at once. */
+      readonly usableUnits?: number;
+      /** The units that were enforced before; 1 without a key. */
+      readonly unitsFrom: number;
+      /** The units that the key enforces. */
+      readonly unitsTo: number;
+    };
+    /** The key whose logins went over; absent for a default licence. */
+    readonly from?: string;
+    /** The application section. */
+    readonly application?: string;
+    /** The feature of an application that was refused. */
+    readonly feature?: string;
+    /** What was taken, given back or moved. */
+    readonly features?: readonly ({
+      readonly application: string;
+      readonly feature: string;
+      /** The key across which it is counted; absent when it is counted on the instance alone. */
+      readonly key?: string;
+      /** How often this holder has it afterwards. */
+      readonly held?: number;
+      /** How often the user has it afterwards. */
+      readonly count?: number;
+      /** How many users hold it afterwards. */
+      readonly used?: number;
+      /** How many units it has. */
+      readonly units?: number;
+      /** Of a return: whether anything was held. */
+      readonly released?: boolean;
+    })[];
+    /** The ID by which a take or a return can be repeated. */
+    readonly request?: string;
     /** The whole record of the instance, key or episode over the limit as it was from then on. */
     readonly record?: {
       readonly [member: string]: unknown;
@@ -1957,7 +3284,7 @@ export interface ExplainDecisionAnswer {
   /** When, by the clock of the database. */
   readonly at: string;
   /** What happened. */
-  readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined';
+  readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | 'application-loaded' | 'application-removed' | 'taken' | 'returned' | 'holdings-moved' | 'activated' | 'moved';
   /** Who did it: the name and the ID of a token, or `lictor`. */
   readonly actor?: string;
   /** The instance. */
@@ -2023,7 +3350,7 @@ export interface ExplainDecisionAnswer {
   /** Up to eight of the refused logins. */
   readonly samples?: readonly ({
     readonly instance: string;
-    readonly login: string;
+    readonly login?: string;
     readonly userId?: string;
     readonly actor: string;
   })[];
@@ -2063,6 +3390,55 @@ export interface ExplainDecisionAnswer {
   })[];
   /** Users of whom the lease has no entry any more. */
   readonly usersReleased?: readonly (string)[];
+  readonly activation?: {
+    /** The ID of the decision. */
+    readonly id: string;
+    readonly instance: string;
+    /** When. */
+    readonly at: string;
+    /** Who did it: the name and the ID of a token. */
+    readonly by: string;
+    /** What brought it: an administrator; the instance, which registered with it; the key directory; the start that it waited for; an administrator who went back. */
+    readonly cause: 'activated' | 'registered' | 'served' | 'restarted' | 'rolled-back';
+    /** The key before; absent when there was none. */
+    readonly from?: string;
+    /** The key; absent when there is none from now on. */
+    readonly to?: string;
+    /** `cancelled`: the key `from` waits for a restart no more; `dropped`: at the restart `to` could not be used. */
+    readonly outcome: 'active' | 'partly-active' | 'pending' | 'cancelled' | 'dropped';
+    readonly reason: string;
+    /** The units that could be used at once. */
+    readonly usableUnits?: number;
+    /** The units that were enforced before; 1 without a key. */
+    readonly unitsFrom: number;
+    /** The units that the key enforces. */
+    readonly unitsTo: number;
+  };
+  /** The key whose logins went over; absent for a default licence. */
+  readonly from?: string;
+  /** The application section. */
+  readonly application?: string;
+  /** The feature of an application that was refused. */
+  readonly feature?: string;
+  /** What was taken, given back or moved. */
+  readonly features?: readonly ({
+    readonly application: string;
+    readonly feature: string;
+    /** The key across which it is counted; absent when it is counted on the instance alone. */
+    readonly key?: string;
+    /** How often this holder has it afterwards. */
+    readonly held?: number;
+    /** How often the user has it afterwards. */
+    readonly count?: number;
+    /** How many users hold it afterwards. */
+    readonly used?: number;
+    /** How many units it has. */
+    readonly units?: number;
+    /** Of a return: whether anything was held. */
+    readonly released?: boolean;
+  })[];
+  /** The ID by which a take or a return can be repeated. */
+  readonly request?: string;
   /** The whole record of the instance, key or episode over the limit as it was from then on. */
   readonly record?: {
     readonly [member: string]: unknown;
@@ -2275,6 +3651,28 @@ export interface GetReadinessAnswer {
   readonly replica: string;
 }
 
+export interface ReadDiagnosisAnswer {
+  /** The instant of the database's clock as of which this holds. */
+  readonly at: string;
+  /** The replica that looked. */
+  readonly replica: string;
+  /** The version of Lictor that the replica runs. */
+  readonly version: string;
+  /** `ok`: as it should be; `note`: worth knowing; `warning`: it works, and will not for long or not under load; `fault`: what Lictor promises does not hold now. */
+  readonly level: 'ok' | 'note' | 'warning' | 'fault';
+  /** Everything that was looked at, also what is as it should be. */
+  readonly findings: readonly ({
+    /** What was looked at, as area and thing, such as `database.durability`. */
+    readonly check: string;
+    /** `ok`: as it should be; `note`: worth knowing; `warning`: it works, and will not for long or not under load; `fault`: what Lictor promises does not hold now. */
+    readonly level: 'ok' | 'note' | 'warning' | 'fault';
+    /** What is the case. */
+    readonly says: string;
+    /** What to do. */
+    readonly mend?: string;
+  })[];
+}
+
 export interface ListProblemsAnswer {
   readonly items: readonly ({
     readonly type: string;
@@ -2378,7 +3776,7 @@ export interface Operations {
   /**
    * Register an instance
    *
-   * At every start, and to take another key. 201 for a new name, else 200. Settings are taken when a life begins; those left out keep their values. `unitLimit`, `connectionLimit` and `trustedProxies` need a token that permits `instances.change`.
+   * At every start, and to take another key. In place of a key it may name the LicenseID under which one is served. 201 for a new name, else 200. Settings are taken when a life begins; those left out keep their values. `unitLimit`, `connectionLimit` and `trustedProxies` need a token that permits `instances.change`.
    *
    * Requires a token that permits `instances.register`.
    */
@@ -2422,6 +3820,128 @@ export interface Operations {
    */
   readonly readInstanceFeature: { readonly input: [name: string, feature: string]; readonly answer: ReadInstanceFeatureAnswer };
   /**
+   * Have an instance work under another key
+   *
+   * On what was inspected: `If-Match` is the token of `POST /v1/keys/inspect`, so that exactly that is applied; `*` applies whatever stands. At once, in part, or after the next start of the instance, by its `activationProfile`. Nobody inside loses anything: his login goes over to the new key; one that is smaller than what is in use lets in nobody new until use falls. It needs no unit, so that it works when all are taken. The key that is active already gives up the one that waits for a restart.
+   *
+   * Requires a token that permits `instances.activate`.
+   */
+  readonly activateKey: { readonly input: [name: string, body: ActivateKeyBody, revision: string]; readonly answer: ActivateKeyAnswer };
+  /**
+   * The key of an instance, and what is left of it
+   *
+   * `Accept: text/plain` gives the layout of the legacy `CKEY`. The header `as-of` says as of when it is, also of the text.
+   *
+   * Requires a token that permits `instances.read`.
+   */
+  readonly readInstanceKey: { readonly input: [name: string, query?: ReadInstanceKeyQuery]; readonly answer: ReadInstanceKeyAnswer };
+  /**
+   * Go back to the key that an instance worked under before
+   *
+   * By the same rules as any activation. A key that waits for a restart is given up instead, and nothing else happens. Going back twice ends where it began; so `If-Match` is the ETag of the instance, by which a repeated request is told from a second one, or `*`.
+   *
+   * Requires a token that permits `instances.activate`.
+   */
+  readonly rollBackKey: { readonly input: [name: string, revision: string]; readonly answer: RollBackKeyAnswer };
+  /**
+   * The keys that an instance has worked under
+   *
+   * The latest first: what was activated over which key, by whom, with which outcome, and what became of keys that waited for a restart. It outlives the instance.
+   *
+   * Requires a token that permits `instances.read`.
+   */
+  readonly listActivations: { readonly input: [name: string, query?: ListActivationsQuery]; readonly answer: ListActivationsAnswer };
+  /**
+   * List the application sections that an instance has
+   *
+   * Loaded ones and those of its key, by name, with what is in use of each feature.
+   *
+   * Requires a token that permits `applications.read`.
+   */
+  readonly listApplications: { readonly input: [name: string, query?: ListApplicationsQuery]; readonly answer: ListApplicationsAnswer };
+  /**
+   * Load every section of an application licence file
+   *
+   * All sections or none. Sections that are loaded already and are not in the file stay.
+   *
+   * Requires a token that permits `applications.load`.
+   */
+  readonly loadApplications: { readonly input: [name: string, body: LoadApplicationsBody]; readonly answer: LoadApplicationsAnswer };
+  /**
+   * Load one application section
+   *
+   * Out of a file, or as keywords and values. 201 for a new one, else 200. Whoever holds units keeps them when there are fewer afterwards; the peaks begin anew. With `If-Match` only in place of that revision.
+   *
+   * Requires a token that permits `applications.load`.
+   */
+  readonly loadApplication: { readonly input: [name: string, application: string, body: LoadApplicationBody, revision: string]; readonly answer: LoadApplicationAnswer };
+  /**
+   * Read an application section, with what is in use of it
+   *
+   * Requires a token that permits `applications.read`.
+   */
+  readonly readApplication: { readonly input: [name: string, application: string]; readonly answer: ReadApplicationAnswer };
+  /**
+   * Take a loaded application section away
+   *
+   * Nobody can take anything of it any more; whoever holds units keeps them until he gives them back or goes. Repeating it does no harm.
+   *
+   * Requires a token that permits `applications.change`.
+   */
+  readonly removeApplication: { readonly input: [name: string, application: string, revision: string]; readonly answer: undefined };
+  /**
+   * Read a feature of an application, with what is in use of it
+   *
+   * Requires a token that permits `applications.read`.
+   */
+  readonly readApplicationFeature: { readonly input: [name: string, application: string, feature: string]; readonly answer: ReadApplicationFeatureAnswer };
+  /**
+   * Take a unit of application features for a user
+   *
+   * All features or none. A unit is a user’s: whoever holds a feature already takes it again for nothing, and gives it back as often. Everything goes with the login, or with the user’s last connection.
+   *
+   * Requires a token that permits `applications.use`.
+   */
+  readonly takeApplications: { readonly input: [name: string, body: TakeApplicationsBody]; readonly answer: TakeApplicationsAnswer };
+  /**
+   * Say what a take would come to now, and change nothing
+   *
+   * Requires a token that permits `applications.read`.
+   */
+  readonly explainTake: { readonly input: [name: string, body: ExplainTakeBody]; readonly answer: ExplainTakeAnswer };
+  /**
+   * Give back units of application features
+   *
+   * One take of each feature that is named, or everything that the holder has. What he does not have is told as not released, which is no fault.
+   *
+   * Requires a token that permits `applications.use`.
+   */
+  readonly returnApplications: { readonly input: [name: string, body: ReturnApplicationsBody]; readonly answer: ReturnApplicationsAnswer };
+  /**
+   * List who holds units of an application
+   *
+   * By feature and user, as of the distributed table. Also of a section that is gone.
+   *
+   * Requires a token that permits `applications.read`.
+   */
+  readonly listHolders: { readonly input: [name: string, application: string, query?: ListHoldersQuery]; readonly answer: ListHoldersAnswer };
+  /**
+   * Count anew who holds units of an application
+   *
+   * From what each user holds. Nothing has to be repaired: the counters are that sum.
+   *
+   * Requires a token that permits `applications.read`.
+   */
+  readonly recountApplication: { readonly input: [name: string, application: string, body: RecountApplicationBody]; readonly answer: RecountApplicationAnswer };
+  /**
+   * Whether an application may run on an instance, by the number of instances
+   *
+   * A keyword may license a number of instances (`ApplicationServerLogin`): it is permitted while no more active instances are registered with the key.
+   *
+   * Requires a token that permits `applications.read`.
+   */
+  readonly readInstanceLogin: { readonly input: [name: string, application: string, query: ReadInstanceLoginQuery]; readonly answer: ReadInstanceLoginAnswer };
+  /**
    * Report changes of an instance’s own table
    *
    * For keys whose enforcement is `local` or `leased`: rows as they are, numbered, so that repeating one does no harm. Every update is a sign of life, also one that states nothing. It is never refused for being over the limit; the answer says whether new users may come in.
@@ -2440,7 +3960,7 @@ export interface Operations {
   /**
    * Look at a key file without installing it
    *
-   * Stores nothing. A file that cannot be read answers 422 with every fault in `faults`.
+   * Stores nothing. A file that cannot be read answers 422 with every fault in `faults`. With `instance` the answer says what would become of the key there: both keys side by side, what is less, whether a restart is needed and why. Its `inspection` is the ETag as well: `PUT /v1/instances/{name}/key` with it as `If-Match` applies exactly what was shown. An installed key is looked at by `key`, its ID.
    *
    * Requires a token that permits `keys.inspect`.
    */
@@ -2498,6 +4018,30 @@ export interface Operations {
    */
   readonly readKeyFeature: { readonly input: [id: string, feature: string]; readonly answer: ReadKeyFeatureAnswer };
   /**
+   * List the keys that are served by LicenseID
+   *
+   * By LicenseID and file, with what is wrong with a file of the directory; files that give no LicenseID come first. The directory is told as the replica that answers sees it.
+   *
+   * Requires a token that permits `keys.read`.
+   */
+  readonly listServedKeys: { readonly input: [query?: ListServedKeysQuery]; readonly answer: ListServedKeysAnswer };
+  /**
+   * Serve an installed key under its LicenseID
+   *
+   * Every instance that is registered by the LicenseID is given it, by the rules of its activation profile. A file of the directory that is written later takes its place. Repeating it does no harm.
+   *
+   * Requires a token that permits `keys.change`.
+   */
+  readonly serveKey: { readonly input: [licenseId: string, body: ServeKeyBody]; readonly answer: ServeKeyAnswer };
+  /**
+   * Ask now whether a newer key is served for an instance
+   *
+   * The legacy `CheckNewKey`: what happens every few minutes by itself happens at once. A newer key is activated by the rules of the instance’s activation profile.
+   *
+   * Requires a token that permits `instances.register`.
+   */
+  readonly checkInstanceKey: { readonly input: [name: string]; readonly answer: CheckInstanceKeyAnswer };
+  /**
    * What is in use of each key
    *
    * Every installed key, and the default licences that are in use. The token of an instance sees the totals of its key.
@@ -2546,7 +4090,7 @@ export interface Operations {
   /**
    * What all instances of a key use together, and one of them by itself
    *
-   * With neither parameter: the instance that the token is restricted to, or the only key there is. `Accept: text/plain` gives the layout of the legacy `ShowSummary`, in which users are units.
+   * With neither parameter: the instance that the token is restricted to, or the only key there is. `Accept: text/plain` gives the layout of the legacy `ShowSummary`, in which users are units. The header `as-of` says as of when it is, also of the text.
    *
    * Requires a token that permits `usage.read`.
    */
@@ -2554,11 +4098,65 @@ export interface Operations {
   /**
    * Everybody on every instance, and what he costs
    *
-   * By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. `limit` counts users. `Accept: text/plain` gives the layout of the legacy dump, whole, up to 20000 users.
+   * By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. `limit` counts users. `Accept: text/plain` gives the layout of the legacy `DumpServers`, or `DumpServer` with an instance, whole, up to 20000 users. The header `as-of` says as of when it is, also of the text.
    *
    * Requires a token that permits `usage.read`.
    */
   readonly dumpServers: { readonly input: [query?: DumpServersQuery]; readonly answer: DumpServersAnswer };
+  /**
+   * Which licence server is active
+   *
+   * `Accept: text/plain` gives the legacy `ShowServer`. A licence server that is itself named ACTIVE is read under its name in capitals. The header `as-of` says as of when it is, also of the text.
+   *
+   * Requires a token that permits `servers.read`.
+   */
+  readonly readActiveLicenseServer: { readonly input: [query?: ReadActiveLicenseServerQuery]; readonly answer: ReadActiveLicenseServerAnswer };
+  /**
+   * Every key, and who uses it where
+   *
+   * By key, user ID and instance; only what the token may see. `limit` counts rows. `Accept: text/plain` gives the layout of the legacy `DumpKeys`, or `DumpKey` with a key, whole, up to 20000 rows. The header `as-of` says as of when it is, also of the text.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly dumpKeys: { readonly input: [query?: DumpKeysQuery]; readonly answer: DumpKeysAnswer };
+  /**
+   * Every slot of an instance’s licence table
+   *
+   * Oldest first; only the slots in use are entries. `Accept: text/plain` gives the legacy `all.dmp`, whole, with a line for each slot that is free. The header `as-of` says as of when it is, also of the text.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly dumpInstanceSlots: { readonly input: [name: string, query?: DumpInstanceSlotsQuery]; readonly answer: DumpInstanceSlotsAnswer };
+  /**
+   * Who is on an instance, and what he costs
+   *
+   * Oldest first; only the slots in use are entries. `Accept: text/plain` gives the legacy `inuse.dmp`, whole. The header `as-of` says as of when it is, also of the text.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly dumpInstanceUsers: { readonly input: [name: string, query?: DumpInstanceUsersQuery]; readonly answer: DumpInstanceUsersAnswer };
+  /**
+   * The processes of an instance, and whose they are
+   *
+   * Oldest first. Of an instance that decides for itself the server knows users only, one entry each. `Accept: text/plain` gives the legacy `piduse.dmp`, whole. The header `as-of` says as of when it is, also of the text.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly dumpInstanceProcesses: { readonly input: [name: string, query?: DumpInstanceProcessesQuery]; readonly answer: DumpInstanceProcessesAnswer };
+  /**
+   * The queries of the legacy class, with their columns
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly listQueries: { readonly input: []; readonly answer: ListQueriesAnswer };
+  /**
+   * The rows of a query of the legacy class
+   *
+   * Under exactly its columns, as far as the token may see. `Accept: text/plain` gives them as a table, whole, up to 20000 rows. The header `as-of` says as of when it is, also of the text.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly runQuery: { readonly input: [name: string, query?: RunQueryQuery]; readonly answer: RunQueryAnswer };
   /**
    * List what was decided and changed
    *
@@ -2643,6 +4241,14 @@ export interface Operations {
    * `ready` and `degraded` answer 200, `not-ready` answers 503; the words say why.
    */
   readonly getReadiness: { readonly input: []; readonly answer: GetReadinessAnswer };
+  /**
+   * Look at the whole deployment for what is wrong
+   *
+   * Settings, durability and replication of the database, long transactions, clocks, Redis, migrations, the journal and its fold, leadership, keys, instances, licence servers and tokens, each with how to mend it. What cannot be looked at is a finding itself. A token restricted to keys or to an instance may not do this.
+   *
+   * Requires a token that permits `diagnosis.read`.
+   */
+  readonly readDiagnosis: { readonly input: []; readonly answer: ReadDiagnosisAnswer };
   /** Metrics for Prometheus */
   readonly getMetrics: { readonly input: []; readonly answer: string };
   /** Every problem that Lictor can report */
@@ -2669,6 +4275,22 @@ export const OPERATIONS = {
   removeInstance: { method: 'DELETE', path: '/v1/instances/{name}', answer: 'none' },
   listInstances: { method: 'GET', path: '/v1/instances', query: true, answer: 'json' },
   readInstanceFeature: { method: 'GET', path: '/v1/instances/{name}/features/{feature}', answer: 'json' },
+  activateKey: { method: 'PUT', path: '/v1/instances/{name}/key', body: true, revision: true, answer: 'json' },
+  readInstanceKey: { method: 'GET', path: '/v1/instances/{name}/key', query: true, answer: 'json' },
+  rollBackKey: { method: 'POST', path: '/v1/instances/{name}/key/rollback', revision: true, answer: 'json' },
+  listActivations: { method: 'GET', path: '/v1/instances/{name}/activations', query: true, answer: 'json' },
+  listApplications: { method: 'GET', path: '/v1/instances/{name}/applications', query: true, answer: 'json' },
+  loadApplications: { method: 'POST', path: '/v1/instances/{name}/applications', body: true, answer: 'json' },
+  loadApplication: { method: 'PUT', path: '/v1/instances/{name}/applications/{application}', body: true, revision: true, answer: 'json' },
+  readApplication: { method: 'GET', path: '/v1/instances/{name}/applications/{application}', answer: 'json' },
+  removeApplication: { method: 'DELETE', path: '/v1/instances/{name}/applications/{application}', revision: true, answer: 'none' },
+  readApplicationFeature: { method: 'GET', path: '/v1/instances/{name}/applications/{application}/features/{feature}', answer: 'json' },
+  takeApplications: { method: 'POST', path: '/v1/instances/{name}/applications/take', body: true, answer: 'json' },
+  explainTake: { method: 'POST', path: '/v1/instances/{name}/applications/explain', body: true, answer: 'json' },
+  returnApplications: { method: 'POST', path: '/v1/instances/{name}/applications/return', body: true, answer: 'json' },
+  listHolders: { method: 'GET', path: '/v1/instances/{name}/applications/{application}/holders', query: true, answer: 'json' },
+  recountApplication: { method: 'POST', path: '/v1/instances/{name}/applications/{application}/recount', body: true, answer: 'json' },
+  readInstanceLogin: { method: 'GET', path: '/v1/instances/{name}/applications/{application}/instance-login', query: true, answer: 'json' },
   updateInstance: { method: 'POST', path: '/v1/instances/{name}/updates', body: true, answer: 'json' },
   closeInstance: { method: 'POST', path: '/v1/instances/{name}/close', body: true, answer: 'none' },
   inspectKey: { method: 'POST', path: '/v1/keys/inspect', body: true, answer: 'json' },
@@ -2679,6 +4301,9 @@ export const OPERATIONS = {
   removeKey: { method: 'DELETE', path: '/v1/keys/{id}', answer: 'none' },
   readKeyFile: { method: 'GET', path: '/v1/keys/{id}/file', answer: 'text' },
   readKeyFeature: { method: 'GET', path: '/v1/keys/{id}/features/{feature}', answer: 'json' },
+  listServedKeys: { method: 'GET', path: '/v1/served-keys', query: true, answer: 'json' },
+  serveKey: { method: 'PUT', path: '/v1/served-keys/{licenseId}', body: true, answer: 'json' },
+  checkInstanceKey: { method: 'POST', path: '/v1/instances/{name}/key/check', answer: 'json' },
   countUsage: { method: 'GET', path: '/v1/usage/counts', query: true, answer: 'json' },
   countUsageByInstance: { method: 'GET', path: '/v1/usage/instances', query: true, answer: 'json' },
   listUsageByUser: { method: 'GET', path: '/v1/usage/users', query: true, answer: 'json' },
@@ -2687,6 +4312,13 @@ export const OPERATIONS = {
   readExcessOutlook: { method: 'GET', path: '/v1/keys/{id}/excess', answer: 'json' },
   summariseUsage: { method: 'GET', path: '/v1/usage/summary', query: true, answer: 'json' },
   dumpServers: { method: 'GET', path: '/v1/usage/servers', query: true, answer: 'json' },
+  readActiveLicenseServer: { method: 'GET', path: '/v1/license-servers/active', query: true, answer: 'json' },
+  dumpKeys: { method: 'GET', path: '/v1/usage/keys', query: true, answer: 'json' },
+  dumpInstanceSlots: { method: 'GET', path: '/v1/instances/{name}/dumps/all', query: true, answer: 'json' },
+  dumpInstanceUsers: { method: 'GET', path: '/v1/instances/{name}/dumps/in-use', query: true, answer: 'json' },
+  dumpInstanceProcesses: { method: 'GET', path: '/v1/instances/{name}/dumps/processes', query: true, answer: 'json' },
+  listQueries: { method: 'GET', path: '/v1/queries', answer: 'json' },
+  runQuery: { method: 'GET', path: '/v1/queries/{name}', query: true, answer: 'json' },
   listJournal: { method: 'GET', path: '/v1/journal', query: true, answer: 'json' },
   explainDecision: { method: 'GET', path: '/v1/journal/{decision}', answer: 'json' },
   listLicenseServers: { method: 'GET', path: '/v1/license-servers', answer: 'json' },
@@ -2699,6 +4331,7 @@ export const OPERATIONS = {
   revokeToken: { method: 'DELETE', path: '/v1/tokens/{id}', answer: 'none' },
   getLiveness: { method: 'GET', path: '/livez', answer: 'json' },
   getReadiness: { method: 'GET', path: '/readyz', answer: 'json' },
+  readDiagnosis: { method: 'GET', path: '/v1/diagnosis', answer: 'json' },
   getMetrics: { method: 'GET', path: '/metrics', answer: 'text' },
   listProblems: { method: 'GET', path: '/problems', answer: 'json' },
   getProblem: { method: 'GET', path: '/problems/{code}', answer: 'json' },

@@ -8,6 +8,8 @@
  * be away and within the command timeout otherwise; callers go on by a stated rule.
  */
 
+import type { StoreFacts } from '../domain/diagnosisfacts.ts';
+
 /** The last row of a shard's journal, as far as a replica has made it known. */
 export interface Head {
   readonly shard: number;
@@ -126,6 +128,12 @@ export interface Coordinator {
    * is away (limits are then not enforced).
    */
   countRate(bucket: string, windowSeconds: number): Promise<number | null>;
+
+  /**
+   * Reads what the store says of itself, for people: nothing is decided by it.
+   * @returns null when the store is away, and for the memory of this process, of which there is nothing to say.
+   */
+  describe(): Promise<StoreFacts | null>;
 
   close(): Promise<void>;
 }

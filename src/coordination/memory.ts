@@ -181,6 +181,10 @@ class MemoryCoordinator implements Coordinator {
     return 1;
   }
 
+  async describe(): Promise<null> {
+    return null;
+  }
+
   async close(): Promise<void> {
     this.#store.coordinators.delete(this);
     this.#store.turns.dismiss(this);

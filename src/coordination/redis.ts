@@ -6,6 +6,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import type { StoreFacts } from '../domain/diagnosisfacts.ts';
 import { Breaker, type CoordinationLogger } from './breaker.ts';
 import type {
   BeatStatus,
@@ -19,6 +20,7 @@ import type {
 import { asDeadlineMs, asDueMs, asWindowMs, RETENTION_MS } from './instants.ts';
 import { RedisChannels } from './redis-channels.ts';
 import { createConnection, isOutage, type RedisAddress, type RedisTls } from './redis-connection.ts';
+import { readStoreFacts } from './redis-facts.ts';
 import { encodeHead, RedisTurns } from './redis-turns.ts';
 import { loadScripts, type Scripts } from './scripts.ts';
 
@@ -261,6 +263,10 @@ class RedisCoordinator implements Coordinator {
     return (await this.#breaker.call(() => this.#scripts.run('count-rate', [key], [windowMs]))) as
       | number
       | null;
+  }
+
+  describe(): Promise<StoreFacts | null> {
+    return this.#breaker.call(() => readStoreFacts(this.#connection));
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,7 @@ export const ACTIONS = [
   'instances.register',
   'instances.read',
   'instances.change',
+  'instances.activate',
   'instances.remove',
   'instances.heartbeat',
   'instances.update',
@@ -27,14 +28,17 @@ export const ACTIONS = [
   'logins.force',
   'logins.emergency',
   'usage.read',
+  'usage.reset',
   'applications.read',
   'applications.use',
+  'applications.load',
   'applications.change',
   'journal.read',
   'servers.read',
   'servers.serve',
   'servers.change',
   'metrics.read',
+  'diagnosis.read',
   'tokens.manage',
 ] as const;
 
@@ -71,8 +75,12 @@ const OPERATOR: readonly Action[] = [
   'logins.renew',
   'logins.release',
   'logins.force',
+  'usage.reset',
   'applications.use',
+  'applications.load',
+  'applications.change',
   'servers.serve',
+  'diagnosis.read',
 ];
 
 // What an installation does for itself. It may not force out others' logins or read the journal, and the
@@ -92,6 +100,8 @@ const INSTANCE: readonly Action[] = [
   'usage.read',
   'applications.read',
   'applications.use',
+  // An application loads its own licence when it starts (F-72).
+  'applications.load',
   // It shows which licence server is active (F-16), and is one unless its token is restricted.
   'servers.read',
   'servers.serve',

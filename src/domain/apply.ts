@@ -3,7 +3,18 @@
  * and within a format it never changes: golden journals in the tests hold it.
  */
 
+import { passHoldings } from './applicationtable.ts';
+import {
+  applyHeld,
+  applyHoldingsMoved,
+  applyLoaded,
+  applyRemoved,
+  forgetApplications,
+  forgetScope,
+} from './applyapplications.ts';
 import { applyJoined, applyLeased, applyLeaseEnded } from './applyleases.ts';
+import { applyDurationsCleared, applyMarksReset } from './applymarks.ts';
+import { applyMoved } from './applymoves.ts';
 import { applyReported, applyUnreported } from './applyreports.ts';
 import { unitsOf } from './counting.ts';
 import type {
@@ -17,6 +28,7 @@ import type {
 } from './events.ts';
 import { Login, type Pool, type User } from './holdings.ts';
 import { defaultPoolOf } from './instances.ts';
+import { endLife, followInstance, followKey } from './lives.ts';
 import { complain, type Position, where } from './position.ts';
 import { DivergenceError, ORDINARY, type Standing, type Table } from './table.ts';
 
@@ -76,16 +88,22 @@ export function applyEvent(table: Table, event: JournalEvent, position: Position
     case 'silenced':
     case 'revived':
       table.setInstance(event.instance.name, event.instance);
+      followInstance(table, event.instance, position.moment.atMs);
       break;
     case 'deregistered':
+      forgetApplications(table, event.instance, position);
+      endLife(table, event.instance);
       table.setInstance(event.instance, null);
       break;
     case 'key-installed':
     case 'key-changed':
       table.setKey(event.key.id, event.key);
+      followKey(table, event.key.id, event.key);
       break;
     case 'key-removed':
+      forgetScope(table, { key: event.key }, position);
       table.setKey(event.key, null);
+      followKey(table, event.key, null);
       break;
     case 'reported':
       applyReported(table, event, position);
@@ -104,6 +122,30 @@ export function applyEvent(table: Table, event: JournalEvent, position: Position
       break;
     case 'joined':
       applyJoined(table, event, position);
+      break;
+    case 'application-loaded':
+      applyLoaded(table, event);
+      break;
+    case 'application-removed':
+      applyRemoved(table, event);
+      break;
+    case 'taken':
+    case 'returned':
+      applyHeld(table, event, position);
+      break;
+    case 'holdings-moved':
+      applyHoldingsMoved(table, event, position);
+      break;
+    case 'activated':
+      break;
+    case 'moved':
+      applyMoved(table, event, position);
+      break;
+    case 'marks-reset':
+      applyMarksReset(table, event, position);
+      break;
+    case 'durations-cleared':
+      applyDurationsCleared(table, event, position);
       break;
     default:
       throw new DivergenceError(`${where(position)}: unknown event ${(event as { type: string }).type}`);
@@ -180,10 +222,12 @@ export function endedLogins(
 
 function applyIdentified(table: Table, event: Identified, position: Position): void {
   const login = loginOf(table, event, position);
+  const before = login.user?.id ?? null;
   if (login.user) table.disconnect(login, false);
   if (login.phase === 'pending') table.setLogin(login, 'phase', 'active');
   if (login.pool.id !== event.pool) table.setLogin(login, 'pool', table.pool(event.pool));
   table.connect(login, event.user, standingOf(event));
+  if (login.place.holdings !== null) passHoldings(table, login, before, event.user);
   verify(position, event, login.user, login.pool);
 }
 

@@ -2,6 +2,7 @@
  * Applying what instances report of their tables, and the end of it. Like all of `apply.ts`, it decides nothing.
  */
 
+import { dropAbsent, dropUnlessThere } from './applicationtable.ts';
 import { EMPTY_DIGEST, readDigest } from './digest.ts';
 import { FLAGS, type Reported, type Unreported } from './events.ts';
 import type { Place, Pool } from './holdings.ts';
@@ -13,22 +14,8 @@ export function applyReported(table: Table, event: Reported, position: Position)
   const place = table.place(event.instance);
   const pool = table.pool(event.pool);
   const counted = event.counted === true;
-  for (const [user, connections, webSessions, flags] of event.rows) {
-    const before = place.reported.get(user)?.connections ?? 0;
-    if (counted) table.shift(pool, user, place, connections - before, standingOf(flags));
-    const transitioned = (flags & FLAGS.transitionedHere) !== 0;
-    const row = { connections, webSessions, transitioned, sequence: event.sequence };
-    table.setReported(place, user, connections === 0 ? null : row);
-  }
-  if (event.dropped !== undefined) {
-    const dropped = dropUnstated(table, place, counted ? pool : null, event.fullFrom ?? 0);
-    if (dropped !== event.dropped)
-      complain(position, `${dropped} reported users are gone, the row says ${event.dropped}`);
-  }
   const digest = readDigest(event.digest);
   if (digest === null) complain(position, `"${event.digest}" is not a digest`);
-  if (place.reported.size !== digest.rows)
-    complain(position, `${place.reported.size} users are reported, the row says ${digest.rows}`);
   table.setReport(place, {
     incarnation: event.incarnation,
     pool: event.pool,
@@ -39,6 +26,22 @@ export function applyReported(table: Table, event: Reported, position: Position)
     ...digest,
     atMs: position.moment.atMs,
   });
+  for (const [user, connections, webSessions, flags] of event.rows) {
+    const before = place.reported.get(user)?.connections ?? 0;
+    if (counted) table.shift(pool, user, place, connections - before, standingOf(flags));
+    const transitioned = (flags & FLAGS.transitionedHere) !== 0;
+    const row = { connections, webSessions, transitioned, sequence: event.sequence };
+    table.setReported(place, user, connections === 0 ? null : row);
+    if (connections === 0 && place.holdings !== null) dropUnlessThere(table, place, user);
+  }
+  if (event.dropped !== undefined) {
+    const dropped = dropUnstated(table, place, counted ? pool : null, event.fullFrom ?? 0);
+    if (dropped !== event.dropped)
+      complain(position, `${dropped} reported users are gone, the row says ${event.dropped}`);
+    if (place.holdings !== null) dropAbsent(table, place);
+  }
+  if (place.reported.size !== digest.rows)
+    complain(position, `${place.reported.size} users are reported, the row says ${digest.rows}`);
   verifyUsed(position, pool, event.used);
 }
 
@@ -50,6 +53,7 @@ export function applyUnreported(table: Table, event: Unreported, position: Posit
   if (dropped !== event.rows)
     complain(position, `${dropped} reported users are gone, the row says ${event.rows}`);
   const { reason } = event;
+  if (place.holdings !== null && !event.holdingsStay) dropAbsent(table, place);
   const goesOn = place.report !== null && (reason === 'silent' || reason === 'moved');
   table.setReport(place, goesOn ? { ...place.report!, ...EMPTY_DIGEST, fullFrom: 0, lost: reason } : null);
   verifyUsed(position, pool, event.used);

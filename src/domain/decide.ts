@@ -3,12 +3,16 @@
  * call it; whatever it emits is applied to the draft's table at once.
  */
 
+import { decideActivate } from './activations.ts';
+import { decideLoad, decideUnload } from './applicationloads.ts';
+import { decideReturn, decideTake } from './applicationtakes.ts';
 import type { Draft } from './draft.ts';
 import { endExcesses, endOf, recordExcesses } from './excesses.ts';
 import { decideChangeKey, decideInstallKey, decideRemoveKey } from './keyring.ts';
 import { endLease, nextLeaseEndMs, takeEndedLease } from './leaseends.ts';
 import { decideStatement } from './leases.ts';
 import { decideIdentify, decideLogin } from './logins.ts';
+import { decideClearDurations, decideResetMarks } from './markresets.ts';
 import type { Answer, Operation } from './operations.ts';
 import {
   decideClose,
@@ -27,6 +31,7 @@ import {
   releaseLogin,
   SYSTEM_ACTOR,
 } from './releases.ts';
+import { decideCheckKey, decideServeKey } from './servedkeys.ts';
 import type { Table } from './table.ts';
 import { decideReport } from './updates.ts';
 
@@ -38,6 +43,8 @@ export interface Policy {
   readonly evaluation: boolean;
   /** How long a lease of units may be believed in, in milliseconds. */
   readonly leaseTermMs: number;
+  /** Names of application sections that are counted across the instances of a key; left out: `ISC.*` (notes 6.3). */
+  readonly sharedApplications?: readonly string[];
 }
 
 /**
@@ -88,6 +95,24 @@ function decideOne(draft: Draft, operation: Operation, policy: Policy): Answer {
       return decideChangeKey(draft, operation);
     case 'remove-key':
       return decideRemoveKey(draft, operation);
+    case 'reset-marks':
+      return decideResetMarks(draft, operation);
+    case 'clear-durations':
+      return decideClearDurations(draft, operation);
+    case 'activate-key':
+      return decideActivate(draft, operation, policy);
+    case 'serve-key':
+      return decideServeKey(draft, operation, policy);
+    case 'check-key':
+      return decideCheckKey(draft, operation, policy);
+    case 'load-application':
+      return decideLoad(draft, operation);
+    case 'remove-application':
+      return decideUnload(draft, operation);
+    case 'take-application':
+      return decideTake(draft, operation, policy);
+    case 'return-application':
+      return decideReturn(draft, operation, policy);
   }
 }
 

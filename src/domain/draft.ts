@@ -4,7 +4,7 @@
  */
 
 import { applyEvent } from './apply.ts';
-import type { JournalEvent, RefusalSample, Refused, Rule } from './events.ts';
+import type { JournalEvent, RefusalSample, Refused } from './events.ts';
 import { decisionId } from './events.ts';
 import type { Meanwhile } from './excesses.ts';
 import type { Moment } from './holdings.ts';
@@ -64,11 +64,10 @@ export class Draft {
    * Adds a refusal; those of one pool and rule share an event (R-5).
    * @returns the decision's ID.
    */
-  refuse(
-    refusal: { pool: string; rule: Rule; code: string; limit: number; inUse: number; requested: number },
-    sample: RefusalSample,
-  ): string {
-    const key = `${refusal.pool}\n${refusal.rule}\n${refusal.limit}`;
+  refuse(refusal: Omit<Refused, 'type' | 'count' | 'samples'>, sample: RefusalSample): string {
+    const { application, feature } = refusal;
+    const what = application === undefined ? '' : `\n${application}\n${feature}\n${sample.instance}`;
+    const key = `${refusal.pool}\n${refusal.rule}\n${refusal.limit}${what}`;
     const known = this.#refusals.get(key);
     if (known) {
       const counted = known.event as { count: number; inUse: number };

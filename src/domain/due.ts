@@ -67,6 +67,11 @@ export class EndingQueue<Item extends Ending> {
     return undefined;
   }
 
+  /** @returns the entries that still hold, in no order. */
+  held(): Item[] {
+    return this.#logins.filter((login, index) => login.endsAtMs === this.#times[index] && this.#isIn(login));
+  }
+
   clear(): void {
     this.#times.length = 0;
     this.#logins.length = 0;

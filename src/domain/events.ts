@@ -6,9 +6,12 @@
  * Within one format this file only ever gains optional members; anything else raises `JOURNAL_FORMAT`.
  */
 
+import type { Activation } from './activation.ts';
+import type { ApplicationEvent } from './applicationevents.ts';
 import type { Excess } from './excesses.ts';
 import type { Instance } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
+import type { Counter, MarkValues } from './marks.ts';
 import type { LoginKind } from './users.ts';
 
 /** The format of the rows that this version writes, and the newest that it understands (R-4). */
@@ -32,6 +35,7 @@ export type Rule =
   | 'enforced-units'
   | 'transition'
   | 'unit-limit'
+  | 'partial-activation'
   | 'connection-limit'
   | 'default-licence'
   | 'key-expiry'
@@ -40,6 +44,7 @@ export type Rule =
   | 'emergency'
   | 'instance-alive'
   | 'parent'
+  | 'application-units'
   | 'over-limit'
   | 'offline';
 
@@ -159,13 +164,17 @@ export interface Refused {
   readonly limit: number;
   readonly inUse: number;
   readonly requested: number;
+  /** What of an application could not be taken (F-70). */
+  readonly application?: string;
+  readonly feature?: string;
   readonly count: number;
   readonly samples: readonly RefusalSample[];
 }
 
 export interface RefusalSample {
   readonly instance: string;
-  readonly login: string;
+  /** Left out where units of an application were asked for by a user himself. */
+  readonly login?: string;
   readonly user?: string;
   readonly by: number;
 }
@@ -242,6 +251,8 @@ export interface Unreported {
   readonly type: 'unreported';
   readonly instance: string;
   readonly reason: ReleaseReason;
+  /** What its users hold of applications stays until a full report has said who is there. */
+  readonly holdingsStay?: true;
   readonly rows: number;
   /** The pool that they counted in, with the units in use afterwards. */
   readonly pool: string;
@@ -299,6 +310,47 @@ export interface Joined {
   readonly used: number;
 }
 
+/** Which key an instance works under, or will after its next start, was decided: the whole record (F-20…F-22). */
+export interface Activated {
+  readonly type: 'activated';
+  readonly activation: Activation;
+  readonly by: number;
+}
+
+/** The logins of an instance went over to the pool of the key that it works under now; nobody lost anything. */
+export interface Moved {
+  readonly type: 'moved';
+  readonly instance: string;
+  readonly from: string;
+  readonly to: string;
+  readonly logins: number;
+  /** Those of their users who are transitioned or counted apart there, with what they are afterwards. */
+  readonly users: readonly (readonly [user: string, flags: number])[];
+  /** Both pools, with the units in use afterwards. */
+  readonly used: readonly (readonly [pool: string, units: number])[];
+  readonly by: number;
+}
+
+/** Marks of an instance or of a pool were reset to what stood then. */
+export interface MarksReset {
+  readonly type: 'marks-reset';
+  readonly instance?: string;
+  readonly pool?: string;
+  readonly counters: readonly Counter[];
+  /** What they were. */
+  readonly before: MarkValues;
+  readonly by: number;
+}
+
+/** The histogram of how long the logins of an instance lasted began anew. */
+export interface DurationsCleared {
+  readonly type: 'durations-cleared';
+  readonly instance: string;
+  /** What it was. */
+  readonly counts: readonly number[];
+  readonly by: number;
+}
+
 export type JournalEvent =
   | Granted
   | Released
@@ -317,7 +369,12 @@ export type JournalEvent =
   | ExcessChanged
   | Leased
   | LeaseEnded
-  | Joined;
+  | Joined
+  | Activated
+  | Moved
+  | MarksReset
+  | DurationsCleared
+  | ApplicationEvent;
 
 /** One row of the journal. */
 export interface JournalRow {

@@ -12,7 +12,9 @@ export type ExcessCause =
   /** Instances let users in before they heard of each other (F-50). */
   | 'reported'
   /** An instance that had been given up for silent came back with its users. */
-  | 'returned';
+  | 'returned'
+  /** A key was activated that has fewer units than the users need who were in. */
+  | 'activated';
 
 /** A user who came in while combined use was over the limit, or whose coming brought it over. */
 export interface ExcessUser {
@@ -173,6 +175,8 @@ export function endOf(operation: Operation, answer: Answer): ExcessEnd {
       return answer.is === 'instance' && answer.outcome === 'restart' ? 'restart' : 'removal';
     case 'deregister':
     case 'close-instance':
+    case 'activate-key':
+    case 'check-key':
       return 'removal';
     default:
       return 'logouts';

@@ -73,6 +73,20 @@ export function unitLimitGround(instance: string, asked: UnitsAsked): Ground {
   };
 }
 
+/** What an instance can use of its key before its next start is reached (F-22). */
+export function partialGround(instance: string, asked: UnitsAsked): Ground {
+  const { limit, inUse, requested } = asked;
+  return {
+    code: 'restart-required',
+    rule: 'partial-activation',
+    limit,
+    inUse,
+    requested,
+    detail: `Instance "${instance}" can use ${limit} units of its key until it is started again and uses ${inUse}; ${requested} more would pass that. Start it again to use the others.`,
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  };
+}
+
 /** The user's limit of connections on the instance is reached (`SetConnectionLimit`, notes 2.2). */
 export function connectionLimitGround(
   instance: string,

@@ -3,9 +3,13 @@
  * are on. Plain data; `table.ts` changes it and `apply.ts` says when.
  */
 
+import type { Request } from './applicationrequests.ts';
+import type { Counter, Holding, HoldingsBook } from './applicationtable.ts';
 import type { Count } from './counting.ts';
+import type { Durations } from './durations.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Excess } from './excesses.ts';
+import { type Life, Marks } from './marks.ts';
 import type { ReportedUser, ReportState } from './reports.ts';
 import type { LoginKind } from './users.ts';
 
@@ -55,6 +59,12 @@ export class Pool {
   unitsPeak = 0;
   usersPeak = 0;
   connectionsPeak = 0;
+  /** The units that its key enforces, as the journal says up to the table's version; 1 without a usable key. */
+  unitsMax: number;
+  /** The least that was left of them; below 0 where more than that were in use. */
+  availableMin: number;
+  /** When its marks were reset last, ms since 1970; 0 when they never were. */
+  marksSinceMs = 0;
   /** Its users who have transitioned. */
   readonly transitioned = new Set<string>();
   /** Its users whose connections are counted apart. */
@@ -64,8 +74,11 @@ export class Pool {
   /** The combined use over the limit that has not ended yet (F-52…F-54). */
   excess: Excess | null = null;
 
-  constructor(id: string) {
+  /** @param unitsMax - the units that may be used of it. */
+  constructor(id: string, unitsMax: number) {
     this.id = id;
+    this.unitsMax = unitsMax;
+    this.availableMin = unitsMax;
   }
 }
 
@@ -183,6 +196,18 @@ export class Place {
   report: ReportState | null = null;
   /** Units leased to it, of its present incarnation and of earlier ones, by the lease's ID. */
   readonly leases = new Map<string, Lease>();
+  /** Within which its marks are kept; null while it is not registered. */
+  life: Life | null = null;
+  readonly marks = new Marks();
+  /** The marks as they were before the batch of this number, which changed them. */
+  readonly marksBefore = new Marks();
+  marksBatch = 0;
+  /** Web sessions by user ID, at the server and reported; null while there never was one. */
+  webSessions: Map<string, number> | null = null;
+  /** How long its logins lasted; null while none has ended. */
+  durations: Durations | null = null;
+  /** The units of applications that are held there; null while there are none. */
+  holdings: HoldingsBook | null = null;
 
   constructor(instance: string) {
     this.instance = instance;
@@ -202,6 +227,8 @@ export class Touched {
   readonly logins = new Set<Login>();
   readonly users = new Set<User>();
   readonly pools = new Set<Pool>();
+  /** Places whose marks moved. */
+  readonly marks = new Set<Place>();
   /** Places whose reports went on. */
   readonly reports = new Set<Place>();
   /** User IDs by the place that reported them. */
@@ -209,21 +236,31 @@ export class Touched {
   readonly leases = new Set<Lease>();
   /** User IDs by the lease that has or had an allowance of them. */
   readonly allowances = new Map<Lease, Set<string>>();
+  /** Units of applications, where they are counted, and the requests that are remembered of them. */
+  readonly holdings = new Set<Holding>();
+  readonly counters = new Set<Counter>();
+  readonly requests = new Set<Request>();
 
   /** Adds everything that another has. */
   add(other: Touched): void {
     for (const login of other.logins) this.logins.add(login);
     for (const user of other.users) this.users.add(user);
     for (const pool of other.pools) this.pools.add(pool);
+    for (const place of other.marks) this.marks.add(place);
     for (const place of other.reports) this.reports.add(place);
     for (const lease of other.leases) this.leases.add(lease);
+    for (const holding of other.holdings) this.holdings.add(holding);
+    for (const counter of other.counters) this.counters.add(counter);
+    for (const request of other.requests) this.requests.add(request);
     for (const [place, ids] of other.reported) for (const id of ids) touch(this.reported, place, id);
     for (const [lease, ids] of other.allowances) for (const id of ids) touch(this.allowances, lease, id);
   }
 
   get isEmpty(): boolean {
-    const { logins, users, pools, reports, leases, reported, allowances } = this;
-    return [logins, users, pools, reports, leases, reported, allowances].every(({ size }) => size === 0);
+    const { logins, users, pools, marks, reports, leases, reported, allowances } = this;
+    const { holdings, counters, requests } = this;
+    const ledger = [logins, users, pools, marks, reports, leases, reported, allowances];
+    return [...ledger, holdings, counters, requests].every(({ size }) => size === 0);
   }
 }
 

@@ -2,6 +2,7 @@
  * Instances: what is known of one, its settings, and what a registration means (R-10).
  */
 
+import type { ActivationProfile } from './activation.ts';
 import type { IdentityForm, IdentitySettings, ThrottleProfile } from './users.ts';
 
 /** What an administrator sets for an instance (notes 2.1, 2.2). */
@@ -22,6 +23,8 @@ export interface InstanceSettings extends IdentitySettings {
   readonly trustedProxies: readonly string[];
   /** How long the instance may be silent before it is reaped, in seconds; 0 never reaps it. */
   readonly graceSeconds: number;
+  /** What a new key can give the running instance, and what only a restart can (F-22). */
+  readonly activationProfile: ActivationProfile;
 }
 
 /** The settings of an instance whose registration states none. */
@@ -35,13 +38,22 @@ export const DEFAULT_SETTINGS: InstanceSettings = {
   connectionLimit: 0,
   trustedProxies: [],
   graceSeconds: 60,
+  activationProfile: 'unlimited',
 };
 
 /** The whole record of an instance, as events and the database carry it. */
 export interface Instance {
   readonly name: string;
-  /** The key it registered with; null when it has none. */
+  /** The key it works under; null when it has none. */
   readonly key: string | null;
+  /** What its registrations name, where that is not the key: another was activated over it, or this one waits. */
+  readonly statedKey?: string | null;
+  /** The key that its next start brings (F-22). */
+  readonly pendingKey?: string;
+  /** The key that it worked under before, to go back to. */
+  readonly previousKey?: string;
+  /** The units that it can use of its key until its next start; left out when all (F-22). */
+  readonly usableUnits?: number;
   /** One life of the instance, issued by the server, counted from 1 (R-10). */
   readonly incarnation: number;
   /** A client-made ID of the registration that began this incarnation, by which a retry is told. */
@@ -55,6 +67,10 @@ export interface Instance {
   readonly closed?: true;
   /** The licence servers it is configured with, as `address:port`, in order of text; left out when it states none (F-4). */
   readonly licenseServers?: readonly string[];
+  /** The LicenseID by which it asks for the key that is served under it; left out when it names its key itself. */
+  readonly licenseId?: string;
+  /** When the key was served that it has followed last, ms since 1970: only a later one is newer. */
+  readonly servedAtMs?: number;
   /** The instant until which it counts as alive by the journal alone, ms since 1970; 0 when it is not watched. */
   readonly deadlineMs: number;
   readonly registeredAtMs: number;
@@ -65,6 +81,11 @@ export interface Instance {
 /** The rest of an instance's state is what its logins hold; the pool of one without a usable key is its own. */
 export function defaultPoolOf(instance: string): string {
   return `default:${instance}`;
+}
+
+/** Whether a pool is that of an instance without a usable key. No key's ID has a colon. */
+export function isDefaultPool(pool: string): boolean {
+  return pool.startsWith('default:');
 }
 
 /**
@@ -94,4 +115,17 @@ export function classifyRegistration(
   }
   if (incarnation !== null && incarnation < current.incarnation) return 'old';
   return 'restart';
+}
+
+/**
+ * How many units an instance may use of its key: by its settings, or by what its table holds until it is started
+ * again, whichever is less.
+ * @returns 0 for no limit of its own.
+ */
+export function unitLimitOf({
+  settings: { unitLimit },
+  usableUnits,
+}: Pick<Instance, 'settings' | 'usableUnits'>): number {
+  if (usableUnits === undefined) return unitLimit;
+  return unitLimit > 0 ? Math.min(unitLimit, usableUnits) : usableUnits;
 }

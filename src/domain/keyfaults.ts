@@ -46,7 +46,20 @@ export type KeyFaultCode =
   | 'dates-reversed'
   | 'units-invalid'
   | 'version-invalid'
-  | 'versions-reversed';
+  | 'versions-reversed'
+  // Those of application licences alone (domain notes 6.1).
+  | 'section-name-too-long'
+  | 'section-reserved'
+  | 'section-empty'
+  | 'section-too-large'
+  | 'section-not-found'
+  | 'entry-too-long'
+  | 'entry-not-writable'
+  | 'signature-malformed'
+  | 'signature-misplaced'
+  | 'signature-untrusted'
+  | 'signature-mismatch'
+  | 'signature-missing';
 
 /** One thing wrong with a key file. */
 export interface KeyFault {

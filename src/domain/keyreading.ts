@@ -72,6 +72,7 @@ function readSigned(file: KeyFile, id: string, conditions: KeyConditions): KeyVe
     server,
     unitsAuthorised: authorised,
     unitsEnforced: parseUnits(licenseField(file, 'EnforcedUnits') ?? '') ?? authorised,
+    ...coresOf(parseUnits(licenseField(file, 'AuthorizedCores') ?? '')),
     features: parseFeatures(licenseField(file, 'Features')),
     trust: 'verified',
     signingKeyId: signature.signingKeyId,
@@ -113,6 +114,7 @@ function readForeign(file: KeyFile, id: string, conditions: KeyConditions): KeyV
     unitsEnforced: stated.unitsEnforced ?? stated.units,
     // Whatever bears on capacity is never taken from a file that proves nothing.
     connectionsPerUnitMax: CONNECTIONS_PER_UNIT_MAX,
+    ...coresOf(stated.cores ?? null),
     features: [...(stated.features ?? [])],
     versionFrom: stated.versionFrom ?? common.versionFrom,
     versionTo: stated.versionTo ?? common.versionTo,
@@ -123,6 +125,11 @@ function readForeign(file: KeyFile, id: string, conditions: KeyConditions): KeyV
     'The key is unverified: its units, type and features are those stated, not proven by a signature.',
   ];
   return { ok: true, key, notices };
+}
+
+/** A key that names no cores has no such member. */
+function coresOf(cores: number | null): Pick<LicenseKey, 'cores'> {
+  return cores === null ? {} : { cores };
 }
 
 function refused(code: ProblemCode, reason: string): KeyVerdict {
@@ -212,6 +219,9 @@ function statedFaults(stated: StatedTerms): string[] {
   if (!isCount(units)) faults.push(`units must be a whole number from 1 to ${unitsMax}`);
   if (unitsEnforced !== undefined && !(isCount(unitsEnforced) && unitsEnforced >= units)) {
     faults.push(`unitsEnforced must be a whole number from units to ${unitsMax}`);
+  }
+  if (stated.cores !== undefined && !isCount(stated.cores)) {
+    faults.push(`cores must be a whole number from 1 to ${unitsMax}`);
   }
   const type = stated.licenseType.trim();
   if (type === '' || type.length > licenseTypeCharactersMax) {

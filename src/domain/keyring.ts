@@ -2,8 +2,9 @@
  * The keys that are installed: installing one, changing how it is enforced, removing it.
  */
 
+import { scopeKey } from './applicationtable.ts';
 import type { Draft } from './draft.ts';
-import { endExcess } from './excesses.ts';
+import { endExcess, noteExcess } from './excesses.ts';
 import type { LicenseKey } from './keys.ts';
 import type { Answer, ChangeKey, InstallKey, Problem, RemoveKey } from './operations.ts';
 import type { Table } from './table.ts';
@@ -12,6 +13,8 @@ import type { Table } from './table.ts';
 export interface InstalledKey extends LicenseKey {
   readonly installedAtMs: number;
   readonly installedBy: string;
+  /** Since when it is served by its LicenseID, ms since 1970; of several keys the latest is. */
+  readonly servedAtMs?: number;
   /** Changes with every change of the record; the entity tag of its settings. */
   readonly revision: string;
 }
@@ -67,6 +70,12 @@ export function decideChangeKey(draft: Draft, operation: ChangeKey): Answer {
   const key: InstalledKey = { ...current, ...operation.changes, revision: draft.nextDecision };
   draft.emit({ type: 'key-changed', key, by: draft.by(operation.actor) });
   // Where instances do not decide for themselves any more, nobody is to be stopped for what they had let in.
+  if (enforcement === 'local' && current.enforcement !== 'local')
+    noteExcess(draft, draft.table.pool(key.id), {
+      limit: key.unitsEnforced,
+      cause: 'activated',
+      arrivals: [],
+    });
   if (enforcement !== 'local') endExcess(draft, draft.table.pool(key.id), 'change');
   return { is: 'key', key, outcome: 'changed' };
 }
@@ -102,12 +111,18 @@ const HOLDERS_NAMED_MAX = 5;
 export function decideRemoveKey(draft: Draft, operation: RemoveKey): Answer {
   const { table } = draft;
   if (!table.keys.has(operation.id)) return { is: 'done' };
-  for (const instance of table.instances.values()) {
-    if (instance.key === operation.id)
-      return inUse(operation.id, `instance "${instance.name}" is registered with it`);
-  }
+  const users = [...table.instances.values()].filter(
+    ({ key, pendingKey }) => key === operation.id || pendingKey === operation.id,
+  );
+  // The first by name, so that the same is said wherever it is decided.
+  const [user] = users.sort((one, other) => (one.name < other.name ? -1 : 1));
+  if (user?.key === operation.id) return inUse(operation.id, `instance "${user.name}" is registered with it`);
+  if (user) return inUse(operation.id, `it waits for the next start of instance "${user.name}"`);
   const units = table.pools.get(operation.id)?.units ?? 0;
   if (units > 0) return inUse(operation.id, `${units} of its units are in use`);
+  const held = [...(table.counters.get(scopeKey({ key: operation.id }))?.values() ?? [])];
+  if (held.some(({ users }) => users.size > 0))
+    return inUse(operation.id, 'units of its applications are held');
   draft.emit({ type: 'key-removed', key: operation.id, by: draft.by(operation.actor) });
   return { is: 'done' };
 }

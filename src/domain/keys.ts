@@ -43,6 +43,8 @@ export interface LicenseKey {
   readonly unitsAuthorised: number;
   /** What is refused beyond; at least `unitsAuthorised` (domain notes 3.3). */
   readonly unitsEnforced: number;
+  /** The cores that were bought; left out when the key names none. */
+  readonly cores?: number;
   readonly features: readonly string[];
   /** From `FileType` (F-7): "License 2013.1" is of generation 2013.1. */
   readonly generation: string | null;
@@ -70,6 +72,7 @@ export interface LicenseKey {
 export interface StatedTerms {
   readonly units: number;
   readonly unitsEnforced?: number | undefined;
+  readonly cores?: number | undefined;
   readonly licenseType: string;
   readonly server: 'single' | 'multi';
   readonly product?: string | undefined;

@@ -5,15 +5,28 @@
 import { isUtf8 } from 'node:buffer';
 import { fault, KEY_FILE_LIMITS, type KeyFault, type KeyFile } from './keyfaults.ts';
 
+/** What a file is called in messages, without an article, and how large it may be. */
+export interface TextForm {
+  readonly fileWords: string;
+  readonly fileBytesMax: number;
+}
+
+const KEY_FILE_FORM: TextForm = { fileWords: 'key file', fileBytesMax: KEY_FILE_LIMITS.fileBytesMax };
+
 /**
- * Decodes a key file. The encoding is decided for the file as a whole, never line by line: a byte order mark or
- * valid UTF-8 means UTF-8, anything else is Latin-1 (in the form that Windows writes).
+ * Decodes a key file, or another file in the same form. The encoding is decided for the file as a whole, never
+ * line by line: a byte order mark or valid UTF-8 means UTF-8, anything else is Latin-1 (in the form that Windows
+ * writes).
  *
  * @param bytes - the content of the file.
+ * @param form - what kind of file it is; a key file unless told.
  * @returns the text without a byte order mark, or the one fault that makes the file unreadable.
  */
-export function decodeText(bytes: Uint8Array): { encoding: KeyFile['encoding']; text: string } | KeyFault {
-  const damage = findDamage(bytes);
+export function decodeText(
+  bytes: Uint8Array,
+  form: TextForm = KEY_FILE_FORM,
+): { encoding: KeyFile['encoding']; text: string } | KeyFault {
+  const damage = findDamage(bytes, form);
   if (damage !== null) return damage;
   const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   const body = marked ? bytes.subarray(3) : bytes;
@@ -31,16 +44,16 @@ export function decodeText(bytes: Uint8Array): { encoding: KeyFile['encoding']; 
   return { encoding: 'latin-1', text: decodeLatin1(body) };
 }
 
-function findDamage(bytes: Uint8Array): KeyFault | null {
+function findDamage(bytes: Uint8Array, { fileWords, fileBytesMax }: TextForm): KeyFault | null {
   if (bytes.length === 0) {
-    return fault(1, 'file-empty', 'The file is empty (0 bytes).', 'Copy the key file again, in full.');
+    return fault(1, 'file-empty', 'The file is empty (0 bytes).', `Copy the ${fileWords} again, in full.`);
   }
-  if (bytes.length > KEY_FILE_LIMITS.fileBytesMax) {
+  if (bytes.length > fileBytesMax) {
     return fault(
       1,
       'file-too-large',
-      `The file has ${bytes.length} bytes; a key file has at most ${KEY_FILE_LIMITS.fileBytesMax}.`,
-      'Check that this is a key file and not something else.',
+      `The file has ${bytes.length} bytes; at most ${fileBytesMax} are allowed.`,
+      `Check that this is the ${fileWords} and not something else.`,
     );
   }
   const first = bytes.indexOf(0);
@@ -49,7 +62,7 @@ function findDamage(bytes: Uint8Array): KeyFault | null {
       1,
       'file-zeroed',
       `The file holds ${bytes.length} zero bytes and no text, as after an interrupted copy or a full disk.`,
-      'Copy the key file again from where it was delivered.',
+      `Copy the ${fileWords} again from where it was delivered.`,
     );
   }
   if (looksLikeUtf16(bytes)) {
@@ -64,7 +77,7 @@ function findDamage(bytes: Uint8Array): KeyFault | null {
   return fault(
     splitLines(Buffer.from(bytes.subarray(0, first)).toString('latin1')).length,
     'nul-byte',
-    `There is a NUL byte at offset ${first}; a key file is plain text.`,
+    `There is a NUL byte at offset ${first}, which plain text does not have.`,
     'The file is damaged: copy it again from where it was delivered.',
   );
 }
@@ -107,4 +120,30 @@ export function splitLines(text: string): { readonly content: string; readonly t
     lines.push({ content: pieces[index] ?? '', terminator: pieces[index + 1] ?? '' });
   }
   return lines;
+}
+
+/**
+ * Puts a line into a text, in place of one or behind one; every other line stays as it is.
+ *
+ * @param text - any text.
+ * @param content - the new line, without a terminator.
+ * @param at - `replace` or `after`: a line, counted from 1.
+ * @returns the new text; a new line ends as the first line of the text does.
+ */
+export function withLine(
+  text: string,
+  content: string,
+  at: { readonly replace: number } | { readonly after: number },
+): string {
+  const lines = splitLines(text);
+  const ending = lines[0]?.terminator || '\n';
+  const position = 'replace' in at ? at.replace : at.after;
+  const place = lines[position - 1] ?? { content: '', terminator: '' };
+  if ('replace' in at) {
+    lines[position - 1] = { content, terminator: place.terminator };
+  } else {
+    lines[position - 1] = { content: place.content, terminator: place.terminator || ending };
+    lines.splice(position, 0, { content, terminator: ending });
+  }
+  return lines.map((line) => line.content + line.terminator).join('');
 }

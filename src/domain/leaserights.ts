@@ -212,7 +212,9 @@ export class LeaseRights {
    * @returns milliseconds from the last answer on; 0 is at once.
    */
   get nextStatementMs(): number {
-    if (this.#closed !== null) return this.#intervalMs;
+    // Whoever is asked to hold somebody goes over to another key when it has said that it does.
+    if (this.#closed !== null)
+      return this.#held.size > 0 ? Math.min(SOON_MS, this.#intervalMs) : this.#intervalMs;
     if (this.#isFresh || this.#isWhole) return 0;
     const { asks } = this.#waiting;
     if (asks === 'now') return 0;

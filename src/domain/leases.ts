@@ -8,10 +8,12 @@ import { CONNECTIONS_PER_UNIT_MAX } from './counting.ts';
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import type { Lease, Place, Pool } from './holdings.ts';
+import { unitLimitOf } from './instances.ts';
 import { isJoined } from './leasebooks.ts';
 import { LeaseChange } from './leasechange.ts';
 import { endLease, joinHeld } from './leaseends.ts';
 import { growBlock, growUser, isAwaited, type Room } from './leasegrowth.ts';
+import { moveLease, unheldIn } from './leasemoves.ts';
 import { sharedUsers } from './leasesharing.ts';
 import {
   CLOSING_CODES,
@@ -57,7 +59,7 @@ export function decideStatement(draft: Draft, operation: StateLease, policy: Pol
   if (instance.closed) return refuseIncarnation(instance, operation.incarnation)!;
   const place = draft.table.place(operation.name);
   const terms = termsOf(draft.table, instance, draft.atMs, policy.revokedKeys);
-  const { unitLimit } = instance.settings;
+  const unitLimit = unitLimitOf(instance);
   const asker: Asker = { draft, place, terms, operation, unitLimit, termMs: policy.leaseTermMs };
   return { is: 'leased', lease: answerOf(asker) };
 }
@@ -80,7 +82,17 @@ function answerOf(asker: Asker): LeaseAnswer {
     lease = begin(asker, draft.table.pool(terms.key!.id));
   }
   lower(asker, lease);
-  return raise(asker, lease);
+  return raise(asker, follow(asker, lease));
+}
+
+/** The lease counts under the key that the instance works under now, as soon as it can (S-10). */
+function follow(asker: Asker, lease: Lease): Lease {
+  const { draft, operation, terms, unitLimit, termMs } = asker;
+  const { key, limit } = terms;
+  if (!key || lease.pool.id === key.id || closedBy(asker)) return lease;
+  const limitHere = unitLimit > 0 ? unitLimit : Number.POSITIVE_INFINITY;
+  const said = { sequence: operation.statement.sequence, ends: draft.atMs + termMs, actor: operation.actor };
+  return moveLease(draft, lease, { key, limit, limitHere }, said) ?? lease;
 }
 
 /** Why nothing more may be granted; undefined when it may. */
@@ -125,8 +137,10 @@ function standing(asker: Asker, lease: Lease, isSatisfied: boolean): Omit<LeaseA
   const { pool } = lease;
   const scarce = !isSatisfied || terms.limit - pool.units < pool.leases.size;
   const statements = scarce ? STATEMENTS_PER_TERM_SCARCE : STATEMENTS_PER_TERM;
-  const held = heldBy(lease, draft.atMs);
   const closed = closedBy(asker, lease);
+  const isLeaving = closed !== undefined && closedBy(asker) === undefined;
+  const next = isLeaving ? draft.table.pools.get(terms.key!.id) : undefined;
+  const held = [...unheldIn(next, lease), ...heldBy(lease, draft.atMs)].slice(0, HELD_USERS_MAX);
   return {
     sequence: operation.statement.sequence,
     id: lease.id,

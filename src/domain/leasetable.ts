@@ -3,6 +3,7 @@
  */
 
 import { type Lease, touch } from './holdings.ts';
+import { markPoolUnits, markUnits } from './marks.ts';
 import type { Table } from './table.ts';
 
 /** What a lease says of a user ID. Instants are milliseconds since 1970. */
@@ -45,19 +46,21 @@ export function setLease(
   changes: Pick<Lease, 'units' | 'endsAtMs' | 'sequence' | 'revision'>,
 ): void {
   const { pool, place, units, endsAtMs, sequence, revision } = lease;
-  const { unitsPeak } = pool;
+  const { unitsPeak, availableMin } = pool;
   const added = changes.units - units;
   pool.units += added;
   place.units += added;
   Object.assign(lease, changes);
   if (lease.endsAtMs !== endsAtMs) table.dueLeases.push(lease);
-  if (pool.units > pool.unitsPeak) pool.unitsPeak = pool.units;
+  markPoolUnits(pool);
+  markUnits(table, place);
   table.touched?.leases.add(lease);
   table.touched?.pools.add(pool);
   table.undoable(() => {
     pool.units -= added;
     place.units -= added;
     pool.unitsPeak = unitsPeak;
+    pool.availableMin = availableMin;
     Object.assign(lease, { units, endsAtMs, sequence, revision });
     if (endsAtMs > 0) table.dueLeases.push(lease);
   });

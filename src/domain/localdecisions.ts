@@ -81,6 +81,7 @@ export function decideLocalLogin(table: LocalTable, claims: LocalClaims, nowMs: 
   const login = new LocalLogin(table, kind);
   if (claims.processId !== undefined) login.processId = claims.processId;
   table.connect(login, user, userId, next);
+  if (next.connections === 1) login.user!.sinceMs = nowMs;
   if (kind === 'request') {
     login.endsAtMs = nowMs + REQUEST_HOLD_MS;
     table.due.push(login);
@@ -108,6 +109,7 @@ function enter(table: LocalTable, claims: LocalClaims, isPending: boolean): Loca
   if (isPending) login.phase = 'pending';
   if (claims.processId !== undefined) login.processId = claims.processId;
   if (claims.kind === 'emergency') table.emergency = login;
+  if (table.logins !== null) table.logins.add(login);
   return login;
 }
 
@@ -149,7 +151,7 @@ export function decideLocalIdentify(
   if (login.user?.id === userId) return answered(login, login.user, 0);
   const user = table.users.get(userId);
   if (user === undefined && !isReportable(userId)) return notReportable();
-  return trade(table, login, user, userId);
+  return trade(table, login, user, userId, nowMs);
 }
 
 /** Gives up the unit of the old user ID and takes one for the new, both or neither (F-46). */
@@ -158,6 +160,7 @@ function trade(
   login: LocalLogin,
   user: LocalUser | undefined,
   userId: string,
+  nowMs: number,
 ): LocalAnswer {
   const old = login.user;
   const freed = old === null ? 0 : unitsOf(old) - unitsOf(withoutConnection(old));
@@ -170,6 +173,7 @@ function trade(
   if (old !== null) table.disconnect(login);
   // The former user may be gone from the table by now, but never the new one.
   table.connect(login, user, userId, next);
+  if (next.connections === 1) login.user!.sinceMs = nowMs;
   if (login.phase === 'pending') login.phase = 'active';
   return answered(login, next, added);
 }
@@ -269,6 +273,7 @@ export function decideLocalLogout(
 export function release(table: LocalTable, login: LocalLogin): void {
   if (login.user !== null) table.disconnect(login);
   if (table.emergency === login) table.emergency = null;
+  if (table.logins !== null) table.logins.delete(login);
   login.isOut = true;
 }
 

@@ -26,6 +26,8 @@ export class LocalUser implements Count {
   readonly apart = false;
   /** Most connections at one time since it last had none (`MaxCon`, trap 12). */
   connectionsPeak = 0;
+  /** When it came in: had its first connection since it last had none, in ms of the table's clock (`Active`). */
+  sinceMs = 0;
   /** Where it stands among the changed ones; -1 when it is not among them. */
   changedAt = -1;
   /** The row as it was stated last; no connections is no row. */
@@ -136,6 +138,8 @@ export class LocalTable {
   readonly changed: LocalUser[] = [];
   readonly due = new EndingQueue<LocalLogin>((login) => login.isHeld);
   emergency: LocalLogin | null = null;
+  /** The logins that are in, oldest first, where processes are to be told (`ProcessList`); null keeps none. */
+  logins: Set<LocalLogin> | null = null;
   units = 0;
   connections = 0;
   webSessions = 0;
@@ -199,6 +203,7 @@ export class LocalTable {
     }
     login.user = user;
     login.life = this.life;
+    if (this.logins !== null) this.logins.add(login);
     if (user.changedAt < 0) this.noteChanged(user);
     if (user.connections > user.connectionsPeak) user.connectionsPeak = user.connections;
     if (this.units > this.unitsPeak) this.unitsPeak = this.units;
@@ -275,6 +280,7 @@ export class LocalTable {
     this.rights?.lose();
     this.life += 1;
     this.users.clear();
+    for (const login of this.logins ?? []) if (login.user !== null) this.logins!.delete(login);
     for (const user of this.changed) user.changedAt = -1;
     this.changed.length = 0;
     this.units = 0;

@@ -2,6 +2,7 @@
  * Letting users in: who he is, what he costs, and whether that fits (F-30…F-48).
  */
 
+import { refusePassing } from './applicationloads.ts';
 import {
   CONNECTIONS_PER_UNIT_MAX,
   type Count,
@@ -14,7 +15,7 @@ import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import { decisionId, type Granted } from './events.ts';
 import type { Login, Place, User } from './holdings.ts';
-import { defaultPoolOf, type Instance } from './instances.ts';
+import { defaultPoolOf, type Instance, unitLimitOf } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import { keyStatus } from './keys.ts';
 import { countWith } from './leasebooks.ts';
@@ -24,8 +25,10 @@ import {
   type Capacity,
   refuseConnectionLimit,
   refuseEmergency,
+  refuseExhausted,
   refuseFault,
   refuseParent,
+  refusePartial,
   refuseSilent,
   refuseUnitLimit,
   refuseUnits,
@@ -90,7 +93,7 @@ export function decideIdentify(draft: Draft, operation: Identify, policy: Policy
   const asLogin: LogIn = { ...operation, op: 'login', claims, print: login.print };
   const capacity = capacityOfLogin(table, instance, login, draft.atMs, policy);
   const asker: Asker = { draft, instance, place, capacity, login: asLogin, userId: identity.userId };
-  return trade(asker, login);
+  return trade(asker, login, policy);
 }
 
 /** What a user ID comes to with one connection more, where instances may hold others on leased units. */
@@ -102,7 +105,7 @@ function oneMore({ draft, capacity, userId }: Asker, count: Count): Count {
 }
 
 /** Gives up the unit of the old user ID and takes one for the new, both or neither (F-46). */
-function trade(asker: Asker, login: Login): Answer {
+function trade(asker: Asker, login: Login, policy: Policy): Answer {
   const { draft, capacity, userId } = asker;
   const left = login.user ? withoutConnection(login.user) : NOBODY;
   const freed = login.user ? unitsOf(login.user) - unitsOf(left) : 0;
@@ -111,7 +114,7 @@ function trade(asker: Asker, login: Login): Answer {
   const next = oneMore(asker, count);
   const taken = unitsOf(next) - unitsOf(count);
   const added = taken - freed;
-  const refusal = refuseUnlessItFits(asker, next, added, taken, login);
+  const refusal = refuseUnlessItFits(asker, next, added, taken, login) ?? refusePassed(asker, login, policy);
   if (refusal) return refusal;
   const decision = draft.nextDecision;
   draft.emit({
@@ -129,6 +132,13 @@ function trade(asker: Asker, login: Login): Answer {
     by: draft.by(asker.login.actor),
   });
   return identified(draft.table, login, next, added, decision);
+}
+
+/** What the login holds of applications must be free for its new user (F-70). */
+function refusePassed(asker: Asker, login: Login, policy: Policy): Refusal | null {
+  if (login.place.holdings === null) return null;
+  const passed = refusePassing(asker.draft.table, asker.instance, login, asker.userId!, policy);
+  return passed && refuseExhausted(asker, passed.ground, passed.exhausted);
 }
 
 /** An identification is answered with what the user has now, as `Login()` returns it (trap 7). */
@@ -202,11 +212,14 @@ function refuseUnlessItFits(
   if (connectionLimit > 0 && connectionsHere >= connectionLimit) {
     return refuseConnectionLimit(asker, connectionLimit, connectionsHere);
   }
-  if (unitLimit > 0) {
+  const { usableUnits = 0 } = instance;
+  if (unitLimit > 0 || usableUnits > 0) {
     const more = (next.transitioned ? connectionsHere + 1 : 1) - (user?.unitsAt(place) ?? 0);
     const less = traded?.user ? unitsFreedAt(traded.user, place) : 0;
-    if (more - less > 0 && place.units + more - less > unitLimit) {
-      return refuseUnitLimit(asker, unitLimit, place.units, more - less);
+    const limit = unitLimitOf(instance);
+    if (more - less > 0 && place.units + more - less > limit) {
+      const refuse = limit === unitLimit ? refuseUnitLimit : refusePartial;
+      return refuse(asker, limit, place.units, more - less);
     }
   }
   const used = pool?.units ?? 0;

@@ -3,6 +3,8 @@
  * becomes of them.
  */
 
+import type { Activation, ActivationCause, ActivationVerdict } from './activation.ts';
+import type { ApplicationAnswer, ApplicationOperation, Exhausted } from './applicationoperations.ts';
 import type { Digest, DigestedRow } from './digest.ts';
 import type { ProblemCode, ProblemExtras } from './errors.ts';
 import type { ReleaseReason, Rule } from './events.ts';
@@ -11,6 +13,7 @@ import type { Instance, InstanceSettings } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import type { LicenseKey } from './keys.ts';
 import type { LeaseAnswer, LeaseStatement } from './leasestatements.ts';
+import type { Counter, MarkValues } from './marks.ts';
 import type { Terms } from './terms.ts';
 import type { Claims, LoginKind, Throttle } from './users.ts';
 
@@ -89,6 +92,8 @@ export interface Register {
   readonly name: string;
   /** The key's ID; null for none, or on an evaluation installation for the built-in one (F-2). */
   readonly key: string | null;
+  /** Where no key is named: the LicenseID under which one is served, now or later (notes 3.4). */
+  readonly licenseId?: string | undefined;
   /** The incarnation the client holds; null after a restart (R-10). */
   readonly incarnation: number | null;
   readonly registrationId: string | null;
@@ -190,6 +195,51 @@ export interface RemoveKey {
   readonly actor: string;
 }
 
+/** Serves an installed key by its LicenseID, in place of the one that was served before (notes 3.4). */
+export interface ServeKey {
+  readonly op: 'serve-key';
+  readonly key: string;
+  /** The LicenseID under which it is expected to be served. */
+  readonly licenseId: string;
+  readonly actor: string;
+}
+
+/** Gives an instance the key that is served under its LicenseID, if that is a newer one (notes 2.5, `CheckNewKey`). */
+export interface CheckKey {
+  readonly op: 'check-key';
+  readonly name: string;
+  readonly actor: string;
+}
+
+/** Has an instance work under another key, at once or after its next start (F-20…F-22). */
+export interface ActivateKey {
+  readonly op: 'activate-key';
+  readonly instance: string;
+  /** The key's ID; of no meaning when it goes back to the previous one. */
+  readonly key: string;
+  readonly cause: Extract<ActivationCause, 'activated' | 'rolled-back'>;
+  /** The token of the inspection that is to be applied, or of a rollback the revision of the instance; null takes whatever stands. */
+  readonly inspected: string | null;
+  readonly actor: string;
+}
+
+/** Sets marks of an instance or of a key back to what stands; one of both is null. */
+export interface ResetMarks {
+  readonly op: 'reset-marks';
+  readonly instance: string | null;
+  readonly key: string | null;
+  /** Each once. */
+  readonly counters: readonly Counter[];
+  readonly actor: string;
+}
+
+/** Begins the histogram of how long the logins of an instance lasted anew. */
+export interface ClearDurations {
+  readonly op: 'clear-durations';
+  readonly instance: string;
+  readonly actor: string;
+}
+
 export type Operation =
   | LogIn
   | LogOut
@@ -208,7 +258,13 @@ export type Operation =
   | StateLease
   | InstallKey
   | ChangeKey
-  | RemoveKey;
+  | RemoveKey
+  | ServeKey
+  | CheckKey
+  | ActivateKey
+  | ResetMarks
+  | ClearDurations
+  | ApplicationOperation;
 
 /** A login as its answer tells it. */
 export interface LoginView {
@@ -245,6 +301,8 @@ export interface Refusal {
   readonly inUse: number;
   readonly requested: number;
   readonly retryAfterSeconds: number;
+  /** What of an application is exhausted, and who holds it. */
+  readonly exhausted?: Exhausted;
 }
 
 /** Something other than a licence rule stands against the operation; nothing was journalled for it. */
@@ -276,6 +334,7 @@ export interface UpdateView {
 }
 
 export type Answer =
+  | ApplicationAnswer
   | { readonly is: 'granted'; readonly login: LoginView; readonly repeated: boolean }
   | Refusal
   | Problem
@@ -288,7 +347,35 @@ export type Answer =
       readonly instance: Instance;
       readonly outcome: 'new' | 'retry' | 'restart' | 'changed';
     }
+  | {
+      readonly is: 'activation';
+      readonly instance: Instance;
+      readonly verdict: ActivationVerdict;
+      /** What was journalled of it; null when nothing changed. */
+      readonly activation: Activation | null;
+    }
   | { readonly is: 'updated'; readonly update: UpdateView }
+  | {
+      readonly is: 'marks';
+      readonly before: MarkValues;
+      readonly decision: string;
+      readonly atMs: number;
+    }
+  | {
+      readonly is: 'durations';
+      readonly counts: readonly number[];
+      readonly sinceMs: number;
+      readonly decision: string;
+      readonly atMs: number;
+    }
   | { readonly is: 'leased'; readonly lease: LeaseAnswer }
+  | {
+      readonly is: 'key-checked';
+      readonly instance: Instance;
+      /** The key that is served under its LicenseID; null when there is none. */
+      readonly served: InstalledKey | null;
+      /** What came of it; null when it was not a newer one. */
+      readonly activated: Extract<Answer, { readonly is: 'activation' }> | null;
+    }
   | { readonly is: 'key'; readonly key: InstalledKey; readonly outcome: 'installed' | 'present' | 'changed' }
   | { readonly is: 'done' };

@@ -3,7 +3,7 @@
  * that is possible at all, and the most that is to be expected at the rate at which new users come.
  */
 
-import type { Instance } from './instances.ts';
+import { type Instance, unitLimitOf } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 
 /** What one instance could let in by itself. */
@@ -47,7 +47,7 @@ const INTERVALS_UNTIL_KNOWN = 2;
  */
 export function overshootOf(
   key: Pick<InstalledKey, 'enforcement' | 'unitsEnforced' | 'connectionsPerUnitMax'>,
-  instances: readonly Pick<Instance, 'name' | 'settings'>[],
+  instances: readonly Pick<Instance, 'name' | 'settings' | 'usableUnits'>[],
   connectionsAtServer: number,
   intervalMs: number,
   usersPerMs: number | null,
@@ -58,9 +58,9 @@ export function overshootOf(
     const none = { unitsPossible: 0, unitsPossibleByTransitions: 0, unitsExpected: 0 };
     return { ...none, unitsAtServer: 0, shares: [], windowMs };
   }
-  const shares = instances.map(({ name, settings }) => ({
-    instance: name,
-    unitsMax: settings.unitLimit > 0 ? Math.min(settings.unitLimit, limit) : limit,
+  const shares = instances.map((instance) => ({
+    instance: instance.name,
+    unitsMax: Math.min(unitLimitOf(instance) || limit, limit),
   }));
   const units = shares.reduce((sum, share) => sum + share.unitsMax, 0);
   const unitsAtServer = Math.min(limit, connectionsAtServer);

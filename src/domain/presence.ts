@@ -4,6 +4,8 @@
 
 import { unitsOf } from './counting.ts';
 import type { Place, User } from './holdings.ts';
+import { markPoolUnits, markUnits } from './marks.ts';
+import type { Table } from './table.ts';
 
 /** Adds (1) or takes out (-1) what a user costs from its pool and from every instance it is on. */
 export function weigh(user: User, sign: 1 | -1): void {
@@ -55,11 +57,13 @@ function leave(user: User, place: Place, count: number): void {
   if (user.elsewhere?.size === 0) user.elsewhere = null;
 }
 
-/** Moves the high-water marks of a user and its pool up to what stands. */
-export function raisePeaks(user: User): void {
-  const { pool } = user;
+/** Moves the marks of a user, of its pool and of the units of every instance it is on to what stands. */
+export function raisePeaks(table: Table, user: User): void {
+  const { pool, home, elsewhere } = user;
   if (user.connections > user.connectionsPeak) user.connectionsPeak = user.connections;
-  if (pool.units > pool.unitsPeak) pool.unitsPeak = pool.units;
+  markPoolUnits(pool);
   if (pool.users.size > pool.usersPeak) pool.usersPeak = pool.users.size;
   if (pool.connections > pool.connectionsPeak) pool.connectionsPeak = pool.connections;
+  if (home) markUnits(table, home);
+  if (elsewhere) for (const place of elsewhere.keys()) markUnits(table, place);
 }

@@ -3,6 +3,7 @@
  * journalled (R-5).
  */
 
+import type { Exhausted } from './applicationoperations.ts';
 import type { Count } from './counting.ts';
 import type { Draft } from './draft.ts';
 import {
@@ -12,6 +13,7 @@ import {
   faultGround,
   type Ground,
   parentGround,
+  partialGround,
   RETRY_AFTER_SECONDS,
   silentGround,
   unitLimitGround,
@@ -40,7 +42,7 @@ export interface Asker {
   readonly userId: string | undefined;
 }
 
-function refuse(asker: Asker, ground: Ground): Refusal {
+function refuse(asker: Asker, ground: Ground, exhausted?: Exhausted): Refusal {
   const { draft, login, capacity } = asker;
   const { code, rule, limit, inUse, requested } = ground;
   const sample = {
@@ -49,8 +51,10 @@ function refuse(asker: Asker, ground: Ground): Refusal {
     ...(asker.userId === undefined ? {} : { user: asker.userId }),
     by: draft.by(login.actor),
   };
-  const decision = draft.refuse({ pool: capacity.pool, rule, code, limit, inUse, requested }, sample);
-  return { is: 'refused', pool: capacity.pool, decision, ...ground };
+  const { pool } = capacity;
+  const what = exhausted ? { application: exhausted.application, feature: exhausted.feature } : {};
+  const decision = draft.refuse({ pool, rule, code, limit, inUse, requested, ...what }, sample);
+  return { is: 'refused', pool, decision, ...ground, ...(exhausted ? { exhausted } : {}) };
 }
 
 export function refuseUnits(
@@ -75,12 +79,21 @@ export function refuseUnitLimit(asker: Asker, limit: number, inUse: number, requ
   return refuse(asker, unitLimitGround(asker.instance.name, { limit, inUse, requested }));
 }
 
+export function refusePartial(asker: Asker, limit: number, inUse: number, requested: number): Refusal {
+  return refuse(asker, partialGround(asker.instance.name, { limit, inUse, requested }));
+}
+
 export function refuseConnectionLimit(asker: Asker, limit: number, inUse: number): Refusal {
   return refuse(asker, connectionLimitGround(asker.instance.name, `${asker.userId}`, limit, inUse));
 }
 
 export function refuseFault(asker: Asker, fault: CapacityFault): Refusal {
   return refuse(asker, faultGround(asker.instance.name, fault));
+}
+
+/** What an identifying login holds of an application is not free for its new user (F-70). */
+export function refuseExhausted(asker: Asker, ground: Ground, exhausted: Exhausted): Refusal {
+  return refuse(asker, ground, exhausted);
 }
 
 export function refuseSilent(asker: Asker): Refusal {

@@ -2,10 +2,12 @@
  * Instances coming, changing, falling silent and going (F-3, F-7, R-10).
  */
 
+import { type Changes, withChanges } from './activations.ts';
+import { moveHoldings } from './applicationloads.ts';
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
-import { classifyRegistration, DEFAULT_SETTINGS, type Instance } from './instances.ts';
-import { EVALUATION_KEY, versionFits } from './keys.ts';
+import { classifyRegistration, DEFAULT_SETTINGS, type Instance, type InstanceSettings } from './instances.ts';
+import { EVALUATION_KEY } from './keys.ts';
 import { endLeases } from './leaseends.ts';
 import { instanceNotFound } from './logins.ts';
 import type {
@@ -18,7 +20,9 @@ import type {
   Register,
   RenewInstance,
 } from './operations.ts';
+import { chooseKey } from './registeredkeys.ts';
 import { endAll } from './releases.ts';
+import { statementOf } from './servedkeys.ts';
 import { unreport } from './updates.ts';
 
 /** Decides a registration: a new instance, a retry, or a restart that releases what was bound (R-10). */
@@ -26,38 +30,54 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
   const current = draft.table.instances.get(operation.name);
   const kind = classifyRegistration(current, operation.incarnation, operation.registrationId);
   if (kind === 'old') return incarnationOld(current!, operation.incarnation!);
-  const key = operation.key ?? (policy.evaluation ? EVALUATION_KEY.id : null);
-  const problem = refuseKey(draft, operation, key);
-  if (problem) return problem;
-  const { product, version } = operation;
+  const named = operation.key ?? (policy.evaluation ? EVALUATION_KEY.id : null);
+  const asked = statementOf(draft.table, current, kind, operation, named);
+  const { name, product, version, actor } = operation;
+  const settings = { ...DEFAULT_SETTINGS, ...current?.settings, ...operation.settings };
+  const served = asked.served?.id ?? null;
+  const statement = { name, version, settings, stated: asked.stated, served, actor };
+  const choice = chooseKey(draft, asked.known, kind, statement, policy);
+  if ('is' in choice) return choice;
+  const changes = { ...choice.changes, ...asked.members(choice.changes.key) };
   const servers = operation.licenseServers?.toSorted() ?? [];
-  const wanted = { key, product, version, ...(servers.length === 0 ? {} : { licenseServers: servers }) };
-  if (kind === 'retry' && sameRegistration(current!, wanted) && sameSettings(current!, operation.settings)) {
+  const wanted = { product, version, ...(servers.length === 0 ? {} : { licenseServers: servers }) };
+  if (kind === 'retry' && sameRegistration(current!, wanted, changes) && sameSettings(current!, settings)) {
     return { is: 'instance', instance: current!, outcome: 'retry' };
   }
-  const by = draft.by(operation.actor);
-  if (kind === 'restart')
-    endAll(draft, { instance: operation.name, boundOnly: true }, 'restarted', operation.actor);
-  const place = draft.table.places.get(operation.name);
-  if (place && kind === 'restart') unreport(draft, place, 'restarted', operation.actor);
+  const by = draft.by(actor);
+  if (kind === 'restart') endAll(draft, { instance: name, boundOnly: true }, 'restarted', actor);
+  const place = draft.table.places.get(name);
+  if (place && kind === 'restart') unreport(draft, place, 'restarted', actor);
+  choice.emit();
   // Its rows are asked for anew, to count under the key that it has taken.
-  if (place?.report && kind === 'retry' && place.report.pool !== key)
-    unreport(draft, place, 'moved', operation.actor);
-  const settings = { ...(current?.settings ?? DEFAULT_SETTINGS), ...operation.settings };
+  if (place?.report && kind === 'retry' && place.report.pool !== choice.changes.key)
+    unreport(draft, place, 'moved', actor, reportsUnder(draft, choice.changes.key));
+  if (current) moveHoldings(draft, current, choice.changes.key ?? null, actor);
   const begins = kind !== 'retry';
-  const instance: Instance = {
-    name: operation.name,
-    ...wanted,
-    incarnation: begins ? nextIncarnation(current, operation.incarnation) : current!.incarnation,
-    registrationId: begins ? operation.registrationId : current!.registrationId,
-    state: 'active',
-    settings,
-    deadlineMs: deadline(draft, settings.graceSeconds),
-    registeredAtMs: begins ? draft.atMs : current!.registeredAtMs,
-    revision: draft.nextDecision,
-  };
+  const { licenseServers: _former, closed: _closed, ...known } = current ?? {};
+  const instance = withChanges(
+    {
+      ...known,
+      name,
+      key: null,
+      ...wanted,
+      incarnation: begins ? nextIncarnation(current, operation.incarnation) : current!.incarnation,
+      registrationId: begins ? operation.registrationId : current!.registrationId,
+      state: 'active',
+      settings,
+      deadlineMs: deadline(draft, settings.graceSeconds),
+      registeredAtMs: begins ? draft.atMs : current!.registeredAtMs,
+      revision: draft.nextDecision,
+    },
+    changes,
+  );
   draft.emit({ type: 'registered', instance, by });
   return { is: 'instance', instance, outcome: kind === 'retry' ? 'changed' : kind };
+}
+
+/** Whether an instance goes on reporting under another key. */
+function reportsUnder({ table }: Draft, key: string | null | undefined): boolean {
+  return key != null && table.keys.get(key)?.enforcement !== 'central';
 }
 
 /** How far a client's incarnation may be ahead of the one that is known, as after a restore of the database. */
@@ -69,53 +89,25 @@ function nextIncarnation(current: Instance | undefined, held: number | null): nu
   return Math.max(known, held !== null && held <= known + INCARNATIONS_AHEAD_MAX ? held : 0) + 1;
 }
 
-type Stated = Pick<Instance, 'key' | 'product' | 'version' | 'licenseServers'>;
-
-function sameRegistration(current: Instance, wanted: Stated): boolean {
+function sameRegistration(
+  current: Instance,
+  wanted: Pick<Instance, 'product' | 'version' | 'licenseServers'>,
+  changes: Changes,
+): boolean {
   return (
-    current.key === wanted.key &&
+    JSON.stringify(withChanges(current, changes)) === JSON.stringify(current) &&
     current.product === wanted.product &&
     current.version === wanted.version &&
     current.licenseServers?.join() === wanted.licenseServers?.join()
   );
 }
 
-/** Whether the settings that a registration states are those that hold already. */
-function sameSettings(current: Instance, stated: Register['settings']): boolean {
-  const now: Record<string, unknown> = { ...current.settings };
-  return Object.entries(stated).every(([name, value]) => JSON.stringify(value) === JSON.stringify(now[name]));
-}
-
-/** A key must be there, be made for the instance's version (F-7), and be shareable when it is shared (F-3). */
-function refuseKey(draft: Draft, operation: Register, keyId: string | null): Problem | null {
-  if (keyId === null) return null;
-  const key = draft.table.keys.get(keyId);
-  if (!key) {
-    return {
-      is: 'problem',
-      code: 'key-not-found',
-      detail: `The key "${keyId}" is not installed. Install it with POST /v1/keys, or register without a key.`,
-    };
-  }
-  if (operation.version !== null && !versionFits(key, operation.version)) {
-    return {
-      is: 'problem',
-      code: 'key-generation-mismatch',
-      detail: `The key ${key.id} is for versions ${key.versionFrom ?? 'any'} to ${key.versionTo ?? 'any'}; instance "${operation.name}" runs ${operation.version}. Register it with a key of its generation.`,
-    };
-  }
-  if (key.server === 'multi') return null;
-  for (const other of draft.table.instances.values()) {
-    if (other.key === key.id && other.name !== operation.name && other.state === 'active') {
-      return {
-        is: 'problem',
-        code: 'key-not-shareable',
-        detail: `The key ${key.id} is a Single key and instance "${other.name}" is registered with it. Only Multi keys may be shared; deregister that instance first.`,
-        extras: { heldBy: other.name },
-      };
-    }
-  }
-  return null;
+/** Whether the settings that a registration comes to are those that hold already. */
+function sameSettings(current: Instance, settings: InstanceSettings): boolean {
+  const now: Record<string, unknown> = { ...DEFAULT_SETTINGS, ...current.settings };
+  return Object.entries(settings).every(
+    ([name, value]) => JSON.stringify(value) === JSON.stringify(now[name]),
+  );
 }
 
 /** Decides a change of settings, on the revision that the caller has seen. */

@@ -19,7 +19,7 @@ export const WEB_GRACE_MS = 600_000;
 /** Decides a logout. It can be repeated, and it can come before its login does. */
 export function decideLogout(draft: Draft, operation: LogOut): Answer {
   const { table } = draft;
-  if (!table.instances.has(operation.instance) && !table.places.has(operation.instance)) {
+  if (!table.instances.has(operation.instance) && (table.places.get(operation.instance)?.isEmpty ?? true)) {
     return instanceNotFound(operation.instance);
   }
   const place = table.place(operation.instance);

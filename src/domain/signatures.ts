@@ -7,7 +7,7 @@
 import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { type KeyFile, quoted } from './keyfaults.ts';
 import { findEntry, licenseField } from './keyfields.ts';
-import { splitLines } from './keytext.ts';
+import { splitLines, withLine } from './keytext.ts';
 
 /** The first line of every canonical text: a signature made for something else can never fit a key file. */
 const CANONICAL_HEADER = 'lictor-key-v1';
@@ -81,7 +81,19 @@ export function claimsSignature(file: KeyFile): boolean {
  * @returns the value for `AuthorizationKey`: `ed25519:<signing key ID>:<base64url signature>`.
  */
 export function signKeyFile(file: KeyFile, signingKeyId: string, privateKey: KeyObject): string {
-  const signature = sign(null, Buffer.from(canonicalText(file), 'utf8'), privateKey);
+  return signText(canonicalText(file), signingKeyId, privateKey);
+}
+
+/**
+ * Signs a canonical text.
+ *
+ * @param text - the text; its UTF-8 bytes are signed. Its first line must say what it is for.
+ * @param signingKeyId - the ID under which the public key is trusted.
+ * @param privateKey - an Ed25519 private key.
+ * @returns `ed25519:<signing key ID>:<base64url signature>`.
+ */
+export function signText(text: string, signingKeyId: string, privateKey: KeyObject): string {
+  const signature = sign(null, Buffer.from(text, 'utf8'), privateKey);
   return `${AUTHORIZATION_PREFIX}${signingKeyId}:${signature.toString('base64url')}`;
 }
 
@@ -94,20 +106,12 @@ export function signKeyFile(file: KeyFile, signingKeyId: string, privateKey: Key
  * @returns the new text; to be written as UTF-8.
  */
 export function withAuthorization(file: KeyFile, authorization: string): string {
-  const lines = splitLines(file.text);
   const license = file.sections.find((section) => section.kind === 'license');
   const present = findEntry(file, 'License', 'AuthorizationKey');
   const content = `AuthorizationKey=${authorization}`;
-  const position = present?.line ?? license?.entries.at(-1)?.line ?? license?.line ?? lines.length;
-  const place = lines[position - 1] ?? { content: '', terminator: '' };
-  const ending = lines[0]?.terminator || '\n';
-  if (present !== undefined) {
-    lines[position - 1] = { content, terminator: place.terminator };
-  } else {
-    lines[position - 1] = { content: place.content, terminator: place.terminator || ending };
-    lines.splice(position, 0, { content, terminator: ending });
-  }
-  return lines.map((line) => line.content + line.terminator).join('');
+  if (present !== undefined) return withLine(file.text, content, { replace: present.line });
+  const after = license?.entries.at(-1)?.line ?? license?.line ?? splitLines(file.text).length;
+  return withLine(file.text, content, { after });
 }
 
 /** What became of checking a signature. */
@@ -136,23 +140,49 @@ export function verifyKeyFile(
 ): SignatureVerdict {
   if (!claimsSignature(file)) return { kind: 'foreign' };
   const value = licenseField(file, 'AuthorizationKey') ?? '';
-  const [, signingKeyId = '', encoded = '', ...rest] = value.split(':');
+  const words = { subject: 'The key', fileWords: 'key file' };
+  return verifyAuthorization(value, canonicalText(file), words, { trusted, revoked });
+}
+
+/** Whom to believe: the trusted public keys, and the signing key IDs trusted no more even if still listed. */
+export interface SignatureConditions {
+  readonly trusted: TrustedKeys;
+  readonly revoked: ReadonlySet<string>;
+}
+
+/**
+ * Checks the value of an `AuthorizationKey` against the text that it must fit.
+ *
+ * @param value - `ed25519:<signing key ID>:<base64url signature>`, as it was found.
+ * @param text - the canonical text.
+ * @param words - for reasons: what was signed, with its article and a capital, and what its file is called.
+ * @param conditions - whom to believe.
+ * @returns the signing key ID, or why the signature does not hold, in words; never `foreign`.
+ */
+export function verifyAuthorization(
+  value: string,
+  text: string,
+  words: { readonly subject: string; readonly fileWords: string },
+  { trusted, revoked }: SignatureConditions,
+): Exclude<SignatureVerdict, { kind: 'foreign' }> {
+  const [scheme, signingKeyId = '', encoded = '', ...rest] = value.split(':');
   const signature = decodeBase64Url(encoded, SIGNATURE_BYTES);
-  if (rest.length > 0 || !isSigningKeyId(signingKeyId) || signature === null) {
-    const reason = `The AuthorizationKey ${quoted(value)} is not of the form ed25519:<signing key ID>:<signature>; it was probably cut or altered. Copy the key file again.`;
+  const wellFormed = `${scheme}:` === AUTHORIZATION_PREFIX && rest.length === 0;
+  if (!wellFormed || !isSigningKeyId(signingKeyId) || signature === null) {
+    const reason = `The AuthorizationKey ${quoted(value)} is not of the form ed25519:<signing key ID>:<signature>; it was probably cut or altered. Copy the ${words.fileWords} again.`;
     return { kind: 'malformed', signingKeyId: null, reason };
   }
   if (revoked.has(signingKeyId)) {
-    const reason = `The key is signed with the signing key "${signingKeyId}", which is revoked. Ask the issuer for a key signed with a current signing key.`;
+    const reason = `${words.subject} is signed with the signing key "${signingKeyId}", which is revoked. Ask the issuer for a ${words.fileWords} signed with a current signing key.`;
     return { kind: 'revoked-signer', signingKeyId, reason };
   }
   const publicKey = trusted.get(signingKeyId);
   if (publicKey === undefined) {
     const known = trusted.size === 0 ? 'none is' : `trusted are: ${[...trusted.keys()].join(', ')}`;
-    const reason = `The key is signed with the signing key "${signingKeyId}", which is not trusted here (${known}). Add its public key to the trusted keys, or ask the issuer which one to add.`;
+    const reason = `${words.subject} is signed with the signing key "${signingKeyId}", which is not trusted here (${known}). Add its public key to the trusted keys, or ask the issuer which one to add.`;
     return { kind: 'unknown-signer', signingKeyId, reason };
   }
-  const bytes = Buffer.from(canonicalText(file), 'utf8');
+  const bytes = Buffer.from(text, 'utf8');
   if (verify(null, bytes, publicKeyObject(publicKey), signature)) return { kind: 'verified', signingKeyId };
   const reason = `The signature by "${signingKeyId}" does not fit the content: the file was changed after it was signed, or "${signingKeyId}" stands for another public key here. Use the original file as issued.`;
   return { kind: 'mismatch', signingKeyId, reason };

@@ -7,13 +7,26 @@
  * last to the first.
  */
 
+import { compactRequests, RequestMemory } from './applicationrequests.ts';
+import type { Application } from './applications.ts';
+import { type Counter, dropHoldings, noteLogin } from './applicationtable.ts';
 import type { Count } from './counting.ts';
 import { DueQueue, EndingQueue } from './due.ts';
+import { countDuration, durationBucket } from './durations.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Excess } from './excesses.ts';
 import { type Lease, type Login, Place, Pool, type Touched, touch, User } from './holdings.ts';
-import { defaultPoolOf, type Instance } from './instances.ts';
+import { defaultPoolOf, type Instance, isDefaultPool } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
+import {
+  type Marks,
+  markAdded,
+  markConnected,
+  markDisconnected,
+  markGrace,
+  markRemoved,
+  markReported,
+} from './marks.ts';
 import { move, raisePeaks, weigh } from './presence.ts';
 import type { ReportedUser, ReportState } from './reports.ts';
 
@@ -36,6 +49,11 @@ export class Table {
   readonly instances = new Map<string, Instance>();
   readonly places = new Map<string, Place>();
   readonly pools = new Map<string, Pool>();
+  /** The sections that are loaded, by instance and name. */
+  readonly applications = new Map<string, ReadonlyMap<string, Application>>();
+  /** The features that somebody holds or held, by scope and name. */
+  readonly counters = new Map<string, Map<string, Counter>>();
+  readonly requests = new RequestMemory();
   /** The pools whose combined use is over their limit. */
   readonly over = new Set<Pool>();
   readonly due = new DueQueue();
@@ -46,6 +64,10 @@ export class Table {
   #remembered: Login[] = [];
   #rememberedFrom = 0;
   #undo: (() => void)[] | null = null;
+  /** How many batches were begun. */
+  #batches = 0;
+  /** The places whose marks this batch has changed. */
+  #marked: Place[] = [];
 
   constructor(shard: number) {
     this.shard = shard;
@@ -53,17 +75,21 @@ export class Table {
 
   begin(): void {
     this.#undo = [];
+    this.#marked = [];
+    this.#batches += 1;
   }
 
   commit(): void {
     this.#undo = null;
     this.#compact();
+    compactRequests(this.requests);
   }
 
   rollback(): void {
     const undo = this.#undo ?? [];
     this.#undo = null;
     for (let index = undo.length - 1; index >= 0; index -= 1) undo[index]!();
+    for (const place of this.#marked) place.marks.set(place.marksBefore);
   }
 
   /**
@@ -104,10 +130,20 @@ export class Table {
   pool(id: string): Pool {
     let pool = this.pools.get(id);
     if (!pool) {
-      pool = new Pool(id);
+      pool = new Pool(id, isDefaultPool(id) ? 1 : 0);
       this.pools.set(id, pool);
     }
     return pool;
+  }
+
+  /** The marks of an instance, to be changed; those of before the batch are noted, to be taken back to. */
+  marksOf(place: Place): Marks {
+    this.touched?.marks.add(place);
+    if (this.#undo === null || place.marksBatch === this.#batches) return place.marks;
+    place.marksBatch = this.#batches;
+    place.marksBefore.set(place.marks);
+    this.#marked.push(place);
+    return place.marks;
   }
 
   /** Replaces a fact, or removes it. */
@@ -127,20 +163,29 @@ export class Table {
     if (login.kind === 'emergency') place.emergency = login;
     if (login.endsAtMs > 0) this.due.push(login);
     this.touched?.logins.add(login);
+    markAdded(this, login);
     this.#undo?.push(() => {
       place.logins.delete(login.id);
       if (place.emergency === login) place.emergency = null;
     });
-    if (userId !== null) this.connect(login, userId, standing);
+    if (userId === null) return;
+    if (place.holdings !== null) noteLogin(this, place, userId);
+    this.connect(login, userId, standing);
   }
 
   /** Removes a login, remembering its ID and why it went (R-7). */
   removeLogin(login: Login, atMs: number, reason: ReleaseReason): void {
     const { place } = login;
+    if (place.holdings !== null && login.user) dropHoldings(this, login, login.user.id);
     if (login.user) this.disconnect(login, true);
     place.logins.delete(login.id);
     if (place.emergency === login) place.emergency = null;
+    markRemoved(this, login);
+    const lastedMs = atMs - login.moment.atMs;
+    const isKnown = login.user !== null && reason !== 'unanswered';
+    const durations = isKnown ? countDuration(this, place, lastedMs) : null;
     this.#undo?.push(() => {
+      if (durations) durations.counts[durationBucket(lastedMs)]! -= 1;
       place.logins.set(login.id, login);
       if (login.kind === 'emergency') place.emergency = login;
       if (login.endsAtMs > 0) this.due.push(login);
@@ -213,6 +258,7 @@ export class Table {
     const before = login[name];
     login[name] = value;
     if (name === 'endsAtMs' && login.endsAtMs > 0) this.due.push(login);
+    if (name === 'phase' && value === 'grace') markGrace(this, login.place, 1);
     this.touched?.logins.add(login);
     this.#undo?.push(() => {
       login[name] = before;
@@ -227,6 +273,7 @@ export class Table {
       login.user = null;
     });
     login.user = this.shift(login.pool, userId, login.place, 1, standing);
+    markConnected(this, login.user, login.place, login.kind);
   }
 
   /**
@@ -240,6 +287,7 @@ export class Table {
       login.user = user;
     });
     this.shift(login.pool, user.id, login.place, -1, user);
+    markDisconnected(this, user, login.place, login.kind);
     if (!keepName) login.user = null;
   }
 
@@ -253,7 +301,7 @@ export class Table {
     const known = pool.users.get(userId);
     const user = known ?? new User(userId, pool);
     const { transitioned, apart, connectionsPeak } = user;
-    const peaks = [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] as const;
+    const { unitsPeak, usersPeak, connectionsPeak: poolPeak, availableMin } = pool;
     weigh(user, -1);
     move(user, place, difference);
     const isThere = user.connections > 0;
@@ -262,7 +310,7 @@ export class Table {
     weigh(user, 1);
     if (isThere && !known) pool.users.set(userId, user);
     if (!isThere && known) pool.users.delete(userId);
-    raisePeaks(user);
+    raisePeaks(this, user);
     this.touched?.users.add(user);
     this.touched?.pools.add(pool);
     this.#undo?.push(() => {
@@ -272,14 +320,16 @@ export class Table {
       move(user, place, -difference);
       Object.assign(user, { transitioned, apart, connectionsPeak });
       weigh(user, 1);
-      [pool.unitsPeak, pool.usersPeak, pool.connectionsPeak] = peaks;
+      Object.assign(pool, { unitsPeak, usersPeak, connectionsPeak: poolPeak, availableMin });
     });
     return user;
   }
 
   /** Replaces what an instance has reported of a user ID, or removes it. What it weighs is `shift`'s part. */
   setReported(place: Place, userId: string, reported: ReportedUser | null): void {
+    const before = place.reported.get(userId);
     this.replace(place.reported, userId, reported);
+    markReported(this, place, userId, before, reported);
     if (this.touched) touch(this.touched.reported, place, userId);
   }
 

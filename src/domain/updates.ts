@@ -103,7 +103,7 @@ function leaveOtherPool(draft: Draft, place: Place, key: InstalledKey, actor: st
   const { report } = place;
   if (report === null || report.rows === 0) return;
   if (report.pool !== key.id || report.counted !== (key.enforcement === 'local'))
-    unreport(draft, place, 'moved', actor);
+    unreport(draft, place, 'moved', actor, key.enforcement !== 'central');
 }
 
 /** What an update comes to while it is gone through. */
@@ -262,8 +262,17 @@ function arrivalsOf(tally: Tally, instance: string, limit: number): ExcessUser[]
   return arrivals;
 }
 
-/** Emits the end of everything that an instance had reported, if it had reported anything. */
-export function unreport(draft: Draft, place: Place, reason: ReleaseReason, actor: string): void {
+/**
+ * Emits the end of everything that an instance had reported, if it had reported anything (R-10).
+ * @param holdingsStay - whether its users keep what they hold of applications until they are reported anew.
+ */
+export function unreport(
+  draft: Draft,
+  place: Place,
+  reason: ReleaseReason,
+  actor: string,
+  holdingsStay = false,
+): void {
   const { report } = place;
   if (report === null) return;
   const pool = draft.table.pool(report.pool);
@@ -275,6 +284,7 @@ export function unreport(draft: Draft, place: Place, reason: ReleaseReason, acto
     type: 'unreported',
     instance: place.instance,
     reason,
+    ...(holdingsStay && place.holdings !== null ? { holdingsStay } : {}),
     rows: place.reported.size,
     pool: pool.id,
     used,

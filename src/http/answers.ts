@@ -41,8 +41,11 @@ export function actorOf(principal: Principal): string {
  * @param refusal - a refusal by a licence rule.
  */
 export function refusalExtras(refusal: Refusal): ProblemExtras {
-  const { decision, rule, limit, inUse, requested, retryAfterSeconds } = refusal;
-  return { decision, rule, limit, inUse, requested, retryAfterSeconds };
+  const { decision, rule, limit, inUse, requested, retryAfterSeconds, exhausted } = refusal;
+  const counts = { decision, rule, limit, inUse, requested, retryAfterSeconds };
+  if (!exhausted) return counts;
+  const { application, feature, holdersCount } = exhausted;
+  return { ...counts, application, feature, holdersCount };
 }
 
 /**

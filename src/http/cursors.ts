@@ -22,6 +22,7 @@ export function encodeCursor(list: string, position: readonly (string | number)[
  * @param list - the list's name.
  * @param cursor - what the caller sent; undefined begins at the start.
  * @param length - how many values a position of this list has.
+ * @param lengthMax - where that differs, how many at most.
  * @returns the position, or null without a cursor.
  * @throws LicenseError `malformed-request` when it is not a cursor of this list.
  */
@@ -29,6 +30,7 @@ export function decodeCursor(
   list: string,
   cursor: string | undefined,
   length: number,
+  lengthMax = length,
 ): (string | number)[] | null {
   if (cursor === undefined) return null;
   try {
@@ -36,7 +38,8 @@ export function decodeCursor(
     const whole = position.every((value) =>
       typeof value === 'string' ? isStorable(value) : Number.isFinite(value),
     );
-    if (of === list && whole && position.length === length) return position as (string | number)[];
+    const isLong = position.length >= length && position.length <= lengthMax;
+    if (of === list && whole && isLong) return position as (string | number)[];
   } catch {
     // Not JSON: refused below like any other text that is not a cursor.
   }

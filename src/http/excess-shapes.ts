@@ -18,10 +18,10 @@ export const ExcessShape = Type.Object({
     type: 'string',
     description: 'It ends when combined use is below the limit, not when it reaches it.',
   }),
-  cause: Type.Enum(['reported', 'returned'], {
+  cause: Type.Enum(['reported', 'returned', 'activated'], {
     type: 'string',
     description:
-      '`reported`: instances let users in before they heard of each other; `returned`: an instance that was given up for silent came back with its users.',
+      '`reported`: instances let users in before they heard of each other; `returned`: an instance that was given up for silent came back with its users; `activated`: a key was activated that has fewer units than the users inside need.',
   }),
   limit: Type.Integer({ description: 'The units that the key enforces.' }),
   from: Instant('When combined use was over the limit as far as the reports tell.'),

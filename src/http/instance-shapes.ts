@@ -3,8 +3,10 @@
  */
 
 import { type Static, Type } from 'typebox';
+import { KEY_FIELD_LIMITS } from '../domain/keyfields.ts';
 import { LICENSE_SERVER_LIMITS, readServerPlace } from '../domain/licenseservers.ts';
 import { heartbeatAfterSeconds, type InstanceInState } from '../service/instances.ts';
+import { KeyMembers, keyMembers } from './activation-shapes.ts';
 import { AS_OF, fieldFault, instantOf } from './answers.ts';
 import { KeyStatusView, withoutEmpty } from './keyviews.ts';
 import { Instant } from './schemas.ts';
@@ -22,6 +24,13 @@ const LicenseServer = Type.String({
   minLength: 1,
   maxLength: 264,
   description: 'A host name or an address, a colon and the port; an IPv6 address stands in brackets.',
+});
+
+/** A LicenseID, in a path or in a registration. */
+export const LicenseId = Type.String({
+  minLength: 1,
+  maxLength: KEY_FIELD_LIMITS.licenseIdCharactersMax,
+  description: 'The LicenseID that a key file states.',
 });
 
 /** The path of an instance. */
@@ -44,6 +53,11 @@ export const Registration = Type.Object(
     key: Type.Optional(
       Text('The ID of the key; without it, none, or the built-in one where the configuration has it.'),
     ),
+    licenseId: Type.Optional({
+      ...LicenseId,
+      description:
+        'In place of a key, the LicenseID under which one is served, now or later; the instance follows when another one is.',
+    }),
     incarnation: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -75,7 +89,11 @@ export const Registration = Type.Object(
 /** An instance. */
 export const InstanceShape = Type.Object({
   name: Type.String(),
-  key: Type.Optional(Type.String({ description: 'The ID of the key it is registered with.' })),
+  key: Type.Optional(Type.String({ description: 'The ID of the key it works under.' })),
+  ...KeyMembers,
+  licenseId: Type.Optional(
+    Type.String({ description: 'The LicenseID by which it asks for the key that is served.' }),
+  ),
   licence: KeyStatusView,
   incarnation: Type.Integer({ description: 'Its present life, counted from 1; send it with signs of life.' }),
   registrationId: Type.Optional(Type.String()),
@@ -132,6 +150,8 @@ export function showInstance({ instance, licence }: InstanceInState): Static<typ
   return {
     name,
     ...withoutEmpty({ key, registrationId, product, version }),
+    ...keyMembers(instance),
+    ...(instance.licenseId === undefined ? {} : { licenseId: instance.licenseId }),
     ...(instance.licenseServers === undefined ? {} : { licenseServers: [...instance.licenseServers] }),
     licence: {
       status: licence.status,

@@ -7,9 +7,12 @@ import type { JournalEvent, RefusalSample } from '../domain/events.ts';
 import { defaultPoolOf, type Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
 import type { JournalEntry } from '../service/journal.ts';
+import { ActivationMembers, activationMembers, keyMembers } from './activation-shapes.ts';
 import { instantOf } from './answers.ts';
+import { ApplicationMembers, applicationMembers, featureMembers } from './applicationviews.ts';
 import { DistributedMembers, distributedMembers } from './distributedviews.ts';
 import { showTerms, withoutEmpty } from './keyviews.ts';
+import { MarkMembers, markMembers } from './mark-shapes.ts';
 import { Instant } from './schemas.ts';
 import { showSettings } from './settings.ts';
 
@@ -37,6 +40,15 @@ const TYPES: Readonly<Record<JournalEvent['type'], true>> = {
   leased: true,
   'lease-ended': true,
   joined: true,
+  'application-loaded': true,
+  'application-removed': true,
+  taken: true,
+  returned: true,
+  'holdings-moved': true,
+  'marks-reset': true,
+  'durations-cleared': true,
+  activated: true,
+  moved: true,
 };
 
 /** The type of an event. */
@@ -50,7 +62,7 @@ const OptionalCount = (description: string) => Type.Optional(Type.Integer({ desc
 
 const Sample = Type.Object({
   instance: Type.String(),
-  login: Type.String(),
+  login: Type.Optional(Type.String()),
   userId: Type.Optional(Type.String()),
   actor: Type.String(),
 });
@@ -100,6 +112,9 @@ export const Event = Type.Object({
   count: OptionalCount('How many logins were refused alike in one batch.'),
   samples: Type.Optional(Type.Array(Sample, { description: 'Up to eight of the refused logins.' })),
   ...DistributedMembers,
+  ...ActivationMembers,
+  ...MarkMembers,
+  ...ApplicationMembers,
   record: Type.Optional(
     Type.Record(Type.String(), Type.Unknown(), {
       description: 'The whole record of the instance, key or episode over the limit as it was from then on.',
@@ -126,7 +141,8 @@ function membersOf(event: JournalEvent, actors: readonly string[]): Partial<Even
     case 'refused': {
       const { pool, rule, code, limit, inUse, requested, count, samples } = event;
       const shown = samples.map((sample) => showSample(sample, actors));
-      return { ...poolMembers(pool), rule, code, limit, inUse, requested, count, samples: shown };
+      const counts = { limit, inUse, requested, count };
+      return { ...poolMembers(pool), rule, code, ...featureMembers(event), ...counts, samples: shown };
     }
     case 'ended': {
       const { type: _type, by: _by, used, pool, user, ...rest } = event;
@@ -164,6 +180,18 @@ function membersOf(event: JournalEvent, actors: readonly string[]): Partial<Even
         ...distributedMembers(event),
         ...('reason' in event ? { reason: event.reason } : {}),
       };
+    case 'application-loaded':
+    case 'application-removed':
+    case 'taken':
+    case 'returned':
+    case 'holdings-moved':
+      return applicationMembers(event);
+    case 'activated':
+    case 'moved':
+      return activationMembers(event);
+    case 'marks-reset':
+    case 'durations-cleared':
+      return markMembers(event);
     default:
       return loginMembers(event);
   }
@@ -210,7 +238,8 @@ function loginMembers(event: LoginEvent): Partial<EventView> {
 }
 
 function showSample({ by, user, instance, login }: RefusalSample, actors: readonly string[]) {
-  return { instance, login, ...(user === undefined ? {} : { userId: user }), actor: actors[by] ?? '' };
+  const who = { ...(login === undefined ? {} : { login }), ...(user === undefined ? {} : { userId: user }) };
+  return { instance, ...who, actor: actors[by] ?? '' };
 }
 
 /** A pool is a key's, or the default licence of an instance. */
@@ -224,6 +253,8 @@ function instanceRecord(instance: Instance): Record<string, unknown> {
   return {
     name,
     ...withoutEmpty({ key, registrationId, product, version }),
+    ...keyMembers(instance),
+    ...(instance.licenseId === undefined ? {} : { licenseId: instance.licenseId }),
     ...(instance.licenseServers === undefined ? {} : { licenseServers: [...instance.licenseServers] }),
     incarnation,
     state,
@@ -235,6 +266,7 @@ function instanceRecord(instance: Instance): Record<string, unknown> {
 }
 
 function keyRecord(key: InstalledKey): Record<string, unknown> {
-  const { installedAtMs, installedBy, revision } = key;
-  return { ...showTerms(key), installedAt: instantOf(installedAtMs), installedBy, revision };
+  const { installedAtMs, installedBy, servedAtMs, revision } = key;
+  const served = servedAtMs === undefined ? {} : { servedAt: instantOf(servedAtMs) };
+  return { ...showTerms(key), installedAt: instantOf(installedAtMs), installedBy, ...served, revision };
 }

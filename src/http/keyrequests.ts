@@ -18,6 +18,7 @@ const Stated = Type.Object(
   {
     units: Count('The units that were bought.'),
     unitsEnforced: Type.Optional(Count('The units beyond which logins are refused; at least `units`.')),
+    cores: Type.Optional(Count('The cores that were bought.')),
     licenseType: Text('For instance `concurrent-user`.'),
     server: Type.Enum(['single', 'multi'], { type: 'string' }),
     product: Type.Optional(Text('The product.')),
@@ -44,6 +45,16 @@ export const KeyFileBody = Type.Object(
       }),
     ),
     stated: Type.Optional(Stated),
+  },
+  { additionalProperties: false },
+);
+
+/** A key to look at, and where it is to be used. */
+export const InspectBody = Type.Object(
+  {
+    ...KeyFileBody.properties,
+    key: Type.Optional(Text('Or the ID of a key that is installed, in place of a file.')),
+    instance: Type.Optional(Text('The instance on which it is to be activated.')),
   },
   { additionalProperties: false },
 );

@@ -43,6 +43,7 @@ export const KeyTerms = Type.Object({
   }),
   unitsAuthorised: Type.Integer({ description: 'The units that were bought.' }),
   unitsEnforced: Type.Integer({ description: 'The units beyond which logins are refused.' }),
+  cores: Type.Optional(Type.Integer({ description: 'The cores that were bought.' })),
   connectionsPerUnitMax: Type.Integer({
     description: 'How many connections of one user a unit bears; one more makes each cost a unit.',
   }),
@@ -75,6 +76,9 @@ export const Key = Type.Object({
   ...KeyStatusView.properties,
   installedAt: Instant('When it was installed.'),
   installedBy: Type.String({ description: 'Who installed it: the name and the ID of a token.' }),
+  servedAt: Type.Optional(
+    Instant('When it was served last; of the keys of a LicenseID the latest one is served.'),
+  ),
   revision: Type.String({ description: 'Changes with every change; the ETag without its quotes.' }),
 });
 
@@ -117,6 +121,7 @@ export function showTerms(key: LicenseKey): Static<typeof KeyTerms> {
     server,
     unitsAuthorised,
     unitsEnforced,
+    ...(key.cores === undefined ? {} : { cores: key.cores }),
     connectionsPerUnitMax: key.connectionsPerUnitMax,
     enforcement: key.enforcement,
     features: [...key.features],
@@ -133,6 +138,7 @@ export function showKey({ key, status }: KeyInState): Static<typeof Key> {
     ...showStatus(status),
     installedAt: instantOf(key.installedAtMs),
     installedBy: key.installedBy,
+    ...(key.servedAtMs === undefined ? {} : { servedAt: instantOf(key.servedAtMs) }),
     revision: key.revision,
   };
 }

@@ -12,6 +12,8 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'unsupported-media-type': 'Send the body as `application/json`, or as the media type that the route names.',
   'key-file-invalid':
     '`detail` says what is wrong with the key file, and `faults` lists every fault with its line and what to do; it is empty where a signature does not fit. Get the file again from its issuer, unaltered.',
+  'application-file-invalid':
+    '`faults` lists everything that is wrong, each with its line and what to do. Nothing of the file was loaded.',
   'user-id-illegal': 'Choose another licence user ID: `detail` says which rule this one breaks.',
   'token-missing': 'Send the header `Authorization: Bearer <token>`.',
   'token-invalid': 'The token is unknown or revoked. Ask an administrator for a new one.',
@@ -22,6 +24,8 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'key-not-found': 'List the installed keys with `GET /v1/keys`; the key may have been removed.',
   'instance-not-found': 'Register the instance with `PUT /v1/instances/{name}` first.',
   'login-not-found': 'The login never was, or ended more than ten minutes ago.',
+  'application-not-found':
+    'Load the section with `PUT /v1/instances/{name}/applications/{application}`, or correct the name: names are case-sensitive, and those with a period come with the key.',
   'decision-not-found': 'Check the ID; decisions are kept as long as the journal keeps their row.',
   'license-server-not-found':
     'Add it with `PUT /v1/license-servers/{name}` first, or correct the name; an administrator may have removed it.',
@@ -40,9 +44,13 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'key-untrusted': 'Trust the signing key again, or install a key that is signed by a trusted one.',
   'key-missing':
     'Install a key with `POST /v1/keys` and register the instance with it, by `PUT /v1/instances/{name}`; without one it has a single unit.',
+  'restart-required':
+    'A key with more units was activated while the instance ran: it can use the others once it is started again. Restart it, or log somebody out.',
   'emergency-taken': 'One emergency login at a time: end the one that is in use.',
   'instance-silent': 'Register the instance again; what it held was taken back.',
   'parent-not-found': 'Log in the parent first, or leave `parent` out.',
+  'application-units-exhausted':
+    '`holders` names who holds units of the feature, `inUse` of `limit`. Wait for `retryAfterSeconds`, or until one of them gives his back or logs out.',
   'over-limit':
     'An instance that decides for itself refuses new users until combined use is below the limit again; nobody who is in is stopped. Log somebody out on any instance, or install a larger key.',
   'server-unreachable':
@@ -56,6 +64,14 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'login-not-identifiable':
     'Only a login that waits for its user can be identified; `detail` says what this one is.',
   'login-not-renewable': 'This login lives as long as its instance and needs no sign of life of its own.',
+  'holder-missing':
+    'Units of applications are held by users who are in: log the user in, identify the login, or report the user first.',
+  'feature-not-licensed':
+    'Correct the keyword, or load a section that has it; `GET /v1/instances/{name}/applications/{application}` lists its keywords. They are case-sensitive.',
+  'feature-not-counted': 'Read its value instead: only whole numbers are units that can be taken.',
+  'application-protected':
+    'A section of this name comes with the key of the instance, which alone can change it. Load yours under another name.',
+  'application-limit-reached': 'Remove sections that are not used any more.',
   'incarnation-old':
     'The instance was started again elsewhere: stop this one, or register it anew without an incarnation.',
   'key-not-shareable': 'Register the instance with a key of its own, or install one that may be shared.',
@@ -64,6 +80,10 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'license-server-address-taken':
     'Give it another port, or remove the entry that has this one; `heldBy` names it.',
   'license-server-limit-reached': 'Remove entries that are not used any more; more than three are excessive.',
+  'key-not-servable':
+    'Serve a key under the LicenseID that its file states; `GET /v1/keys/{id}` shows it as `licenseId`.',
+  'previous-key-missing':
+    'The instance has worked under no other key. Activate one with `PUT /v1/instances/{name}/key`.',
   'key-in-use': 'Give the instances that use it another key first, or close them: `detail` names them.',
   'key-unverified':
     'Install a signed key. Where the configuration allows unsigned ones (`LICTOR_ALLOW_UNVERIFIED_KEYS`), send its terms beside the file, as `stated`: at least `units`, `licenseType` and `server`.',
@@ -93,14 +113,22 @@ const MEMBERS: readonly (readonly [name: string, where: string, words: string])[
   ],
   [
     'faults',
-    '`key-file-invalid`',
-    'What is wrong with the key file, each with `line`, `code`, `message` and `mend`.',
+    '`key-file-invalid`, `application-file-invalid`',
+    'What is wrong with the file, each with `line`, `code`, `message` and `mend`; of an application licence also `legacyCode`, the number that `LoadAppLicenseFile` answers.',
   ],
   ['limit', '`body-too-large`, refusals', 'The limit that was met: bytes, units or connections.'],
   ['decision', 'refusals', 'The ID of the decision in the journal.'],
   ['rule', 'refusals', 'The rule that refused.'],
   ['inUse', 'refusals', 'How much of the limit was in use.'],
   ['requested', 'refusals', 'How much the login would have taken.'],
+  ['application', '`application-units-exhausted`', 'The application section.'],
+  ['feature', '`application-units-exhausted`', 'The feature whose units are all taken.'],
+  ['holdersCount', '`application-units-exhausted`', 'How many users hold it.'],
+  [
+    'holders',
+    '`application-units-exhausted`',
+    'At most twenty of them, each with `userId`, `instances` and `count`, how often he took it; only those whom the token may see.',
+  ],
   ['reason', '`login-released`', 'Why the login ended.'],
   ['releasedAt', '`login-released`', 'When it ended, where that is known.'],
   ['lost', '`login-lost`, `instance-silent`', 'Why it is no longer held.'],

@@ -4,7 +4,8 @@
 
 import ipaddr from 'ipaddr.js';
 import { type Static, Type } from 'typebox';
-import type { InstanceSettings } from '../domain/instances.ts';
+import { ACTIVATION_PROFILES } from '../domain/activation.ts';
+import { DEFAULT_SETTINGS, type InstanceSettings } from '../domain/instances.ts';
 import { fieldFault } from './answers.ts';
 
 const LIMIT_MAX = 1_000_000_000;
@@ -52,6 +53,11 @@ const members = {
     maximum: GRACE_SECONDS_MAX,
     description: `How long it may be silent before what it holds is taken back: ${GRACE_SECONDS_MIN} to ${GRACE_SECONDS_MAX}, or 0 for ever.`,
   }),
+  activationProfile: Type.Enum([...ACTIVATION_PROFILES], {
+    type: 'string',
+    description:
+      'What a new key can give the running instance: everything (`unlimited`); or as the product does it, the rest after a restart. `caché5`: 7,000 units more, and no change from Power Unit; `caché`: 226,773 more, and no change from Power Unit; `iris`: the same, and no change to or from Power Unit, and no fewer units.',
+  }),
 };
 
 /** All settings, as they are shown. */
@@ -95,7 +101,8 @@ export function readSettings(sent: Static<typeof SettingsChange>, at: string): P
 
 /** Shows settings. */
 export function showSettings(settings: InstanceSettings): Static<typeof Settings> {
-  return { ...settings, trustedProxies: [...settings.trustedProxies] };
+  // Records of earlier versions lack the settings that came later.
+  return { ...DEFAULT_SETTINGS, ...settings, trustedProxies: [...settings.trustedProxies] };
 }
 
 /**

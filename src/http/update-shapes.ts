@@ -4,6 +4,7 @@
 
 import { type Static, Type } from 'typebox';
 import { type DigestedRow, readDigest } from '../domain/digest.ts';
+import { unitLimitOf } from '../domain/instances.ts';
 import type { Report, UpdateView } from '../domain/operations.ts';
 import { REPORTED_ID_LENGTH_MAX, ROWS_PER_UPDATE_MAX } from '../domain/reports.ts';
 import { fieldFault, instantOf } from './answers.ts';
@@ -137,7 +138,11 @@ export const UpdateAnswer = Type.Object({
     }),
   ),
   overLimit: Type.Optional(OverLimit),
-  settings: Type.Optional(Settings),
+  settings: Type.Optional({
+    ...Settings,
+    description:
+      'The settings, with the limit of units that holds now: of a key that is partly active, what can be used until the next start.',
+  }),
   settingsRevision: Type.String({
     description: 'Send it with the next update; other settings are told then.',
   }),
@@ -206,7 +211,9 @@ export function showUpdate(
             unitsMax: overLimit.unitsMax,
           },
         }),
-    ...(settingsRevision === revision ? {} : { settings: showSettings(settings) }),
+    ...(settingsRevision === revision
+      ? {}
+      : { settings: { ...showSettings(settings), unitLimit: unitLimitOf(update.instance) } }),
     settingsRevision: revision,
   };
 }

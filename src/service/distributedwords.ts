@@ -12,6 +12,7 @@ export type DistributedEvent = Reported | Unreported | ExcessChanged | Leased | 
 export const EXCESS_CAUSES: Readonly<Record<ExcessCause, string>> = {
   reported: 'instances let users in before they heard of each other',
   returned: 'an instance that had been given up for silent came back with its users',
+  activated: 'a key was activated that has fewer units than the users inside need',
 };
 
 /** What brought combined use below the limit, to stand after "because". */

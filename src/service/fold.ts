@@ -15,10 +15,12 @@ import { readRowsAfter } from '../storage/journal.ts';
 import type { ReportChanges, ReportedChanges, ReportRecord } from '../storage/reports.ts';
 import { readSnapshot } from '../storage/snapshots.ts';
 import { metrics } from '../telemetry/metrics.ts';
+import { applicationChangesOf } from './applicationfold.ts';
 import type { Lane } from './lane.ts';
 import type { Leadership } from './leadership.ts';
 import { leaseChangesOf } from './leasefold.ts';
 import { TableBuilder } from './loading.ts';
+import { marksChangesOf } from './marksfold.ts';
 import { every, type Repeating } from './repeating.ts';
 import { TouchLog } from './touches.ts';
 
@@ -167,6 +169,7 @@ export function changesOf(table: Table, touched: Touched, foldVersion: number): 
     if (!pool) changes.poolsGone.push(id);
     else {
       const { units, connections, unitsPeak, usersPeak, connectionsPeak } = pool;
+      const { unitsMax, availableMin, marksSinceMs } = pool;
       changes.pools.push({
         pool: id,
         units,
@@ -175,6 +178,9 @@ export function changesOf(table: Table, touched: Touched, foldVersion: number): 
         unitsPeak,
         usersPeak,
         connectionsPeak,
+        unitsMax,
+        availableMin,
+        marksSinceMs,
       });
     }
   }
@@ -210,7 +216,9 @@ export function changesOf(table: Table, touched: Touched, foldVersion: number): 
     const isNew = login.moment.version > foldVersion && !reused.has(login);
     (isNew ? changes.loginsAdded : changes.loginsChanged).push(recordOf(login));
   }
-  return { ...changes, ...reports, ...leaseChangesOf(table, touched) };
+  const applications = applicationChangesOf(table, touched);
+  const leases = leaseChangesOf(table, touched);
+  return { ...changes, ...reports, ...leases, ...marksChangesOf(table, touched), applications };
 }
 
 function recordOf(login: Login): LoginRecord {

@@ -9,6 +9,7 @@ import { type KeyStatus, keyStatus } from '../domain/keys.ts';
 import { disagreementNotice } from '../domain/licenseservers.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { Answer, Register } from '../domain/operations.ts';
+import { servedNotice } from '../domain/servedkeys.ts';
 import type { Table } from '../domain/table.ts';
 import { type Terms, termsOf } from '../domain/terms.ts';
 import type { DatabaseClock } from './clock.ts';
@@ -70,6 +71,11 @@ export class Instances {
     return this.#options.lane.read((table) => table.instances.get(name)?.key);
   }
 
+  /** The key that an instance worked under before; undefined when there is none. */
+  previousKeyOf(name: string): Promise<string | undefined> {
+    return this.#options.lane.read((table) => table.instances.get(name)?.previousKey);
+  }
+
   /** Registers an instance. A name that is new gets the configured time of silence, unless it states one. */
   async register(request: Omit<Register, 'op'>): Promise<Answer> {
     const { lane, heartbeats, graceSeconds } = this.#options;
@@ -127,8 +133,11 @@ export class Instances {
       const others = [...table.instances.values()].filter(
         ({ name, key }) => key === instance.key && name !== instance.name,
       );
-      const notice = disagreementNotice([instance, ...others], instance.name);
-      return { ...this.#inState(table, instance), notices: notice === null ? [] : [notice] };
+      const notices = [
+        disagreementNotice([instance, ...others], instance.name),
+        servedNotice(table, instance),
+      ].filter((notice) => notice !== null);
+      return { ...this.#inState(table, instance), notices };
     }, false);
   }
 

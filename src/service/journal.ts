@@ -186,6 +186,7 @@ function isWanted({ event, actors }: JournalEntry, filter: JournalFilter, keyOf:
 /** The instances that an event names. */
 function instancesOf(event: JournalEvent): string[] {
   if (event.type === 'refused') return event.samples.map((sample) => sample.instance);
+  if (event.type === 'application-loaded') return [event.application.instance];
   if (!('instance' in event) || event.instance === undefined) return [];
   return [typeof event.instance === 'string' ? event.instance : event.instance.name];
 }

@@ -16,6 +16,7 @@ export function usersOf(event: JournalEvent): string[] {
     case 'leased':
       return [...(event.allowances?.map(([user]) => user) ?? []), ...(event.dropped ?? [])];
     case 'joined':
+    case 'moved':
       return event.users.map(([user]) => user);
   }
   return 'user' in event && event.user !== undefined ? [event.user] : [];
@@ -23,8 +24,8 @@ export function usersOf(event: JournalEvent): string[] {
 
 /** The login IDs that an event names. */
 export function loginsOf(event: JournalEvent): string[] {
-  if (event.type === 'refused') return event.samples.map(({ login }) => login);
-  return 'login' in event ? [event.login] : [];
+  if (event.type === 'refused') return event.samples.flatMap(({ login }) => login ?? []);
+  return 'login' in event && event.login !== undefined ? [event.login] : [];
 }
 
 /**
@@ -57,6 +58,14 @@ export function keyOfEvent(event: JournalEvent, keyOf: (instance: string) => str
       return event.pool;
     case 'excess':
       return event.excess.pool;
+    case 'application-loaded':
+      return keyOf(event.application.instance);
+    case 'activated':
+      return event.activation.to ?? event.activation.from;
+    case 'moved':
+      return event.to;
+    case 'marks-reset':
+      return event.pool ?? keyOf(event.instance!);
     case 'ended':
       return event.pool ?? (event.instance === undefined ? null : keyOf(event.instance));
     case 'released':
@@ -64,6 +73,11 @@ export function keyOfEvent(event: JournalEvent, keyOf: (instance: string) => str
     case 'renewed':
     case 'lingered':
     case 'deregistered':
+    case 'durations-cleared':
+    case 'application-removed':
+    case 'taken':
+    case 'returned':
+    case 'holdings-moved':
       return keyOf(event.instance);
   }
 }

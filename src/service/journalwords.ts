@@ -13,7 +13,11 @@ import type {
   Rule,
 } from '../domain/events.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
+import type { InstalledKey } from '../domain/keyring.ts';
+import { activationWords } from './activationwords.ts';
+import { applicationWords } from './applicationwords.ts';
 import { distributedWords } from './distributedwords.ts';
+import { markWords } from './markwords.ts';
 
 const REASONS: Readonly<Record<ReleaseReason, string>> = {
   logout: 'it logged out',
@@ -32,6 +36,7 @@ const RULES: Readonly<Record<Rule, string>> = {
   'enforced-units': 'the units that the key enforces were in use',
   transition: 'one connection more would have made every connection of the user cost a unit',
   'unit-limit': "the instance's own limit of units was reached",
+  'partial-activation': 'the other units of the key could be used after a restart of the instance only',
   'connection-limit': "the user's limit of connections on the instance was reached",
   'default-licence': 'the instance had no usable key, and its one unit was in use',
   'key-expiry': 'the key had expired',
@@ -40,6 +45,7 @@ const RULES: Readonly<Record<Rule, string>> = {
   emergency: 'the emergency login of the instance was in use',
   'instance-alive': 'the instance had been silent too long and had not registered again',
   parent: 'the parent login was not known',
+  'application-units': 'all units of the feature were held by other users',
   'over-limit': 'the instances together were over the limit, and the user was new',
   offline: 'the instance had been without the server for too long, and the user was new',
 };
@@ -77,9 +83,21 @@ export function eventWords(event: JournalEvent): string {
     case 'key-installed':
       return `Key ${event.key.id} was installed: ${event.key.unitsAuthorised} units authorised, ${event.key.unitsEnforced} enforced, ${event.key.trust}.`;
     case 'key-changed':
-      return `Key ${event.key.id} was changed: a unit bears ${event.key.connectionsPerUnitMax} connections of a user, and its enforcement is ${event.key.enforcement}.`;
+      return `Key ${event.key.id} was changed: a unit bears ${event.key.connectionsPerUnitMax} connections of a user, and its enforcement is ${event.key.enforcement}${servedWords(event.key)}.`;
     case 'key-removed':
       return `Key ${event.key} was removed.`;
+    case 'activated':
+    case 'moved':
+      return activationWords(event);
+    case 'marks-reset':
+    case 'durations-cleared':
+      return markWords(event);
+    case 'application-loaded':
+    case 'application-removed':
+    case 'taken':
+    case 'returned':
+    case 'holdings-moved':
+      return applicationWords(event);
     case 'reported':
     case 'unreported':
     case 'excess':
@@ -121,13 +139,14 @@ function costWords(event: Granted | Identified, user: string): string {
 }
 
 function refusedWords(event: Refused): string {
-  const { count, rule, limit, inUse, requested, samples } = event;
+  const { count, rule, limit, inUse, requested, samples, application, feature } = event;
   const [first] = samples;
   const who = first?.user === undefined ? '' : ` of user "${first.user}"`;
+  const one = application === undefined ? 'A login' : `A take of "${feature}" in [${application}]`;
   const what =
     count === 1
-      ? `A login${who} on ${first?.instance ?? 'an instance'} was refused`
-      : `${count} logins were refused`;
+      ? `${one}${who} on ${first?.instance ?? 'an instance'} was refused`
+      : `${count} ${application === undefined ? 'logins' : `takes of "${feature}" in [${application}]`} were refused`;
   return `${what}, because ${RULES[rule]}: the limit is ${limit}, ${inUse} were in use, ${requested} requested (${poolWords(event.pool)}).`;
 }
 
@@ -153,6 +172,11 @@ function instanceWords({ type, instance }: InstanceChanged): string {
     case 'revived':
       return `Instance ${name} gave a sign of life that the journal had to settle.`;
   }
+}
+
+function servedWords({ licenseId, servedAtMs }: InstalledKey): string {
+  if (servedAtMs === undefined) return '';
+  return `; it is served under the LicenseID "${licenseId}" since ${instantWords(servedAtMs)}, until another one is`;
 }
 
 function poolWords(pool: string): string {

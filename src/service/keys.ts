@@ -54,7 +54,8 @@ export interface AsOf {
 /** What a key file would be if it were installed. */
 export interface Inspection {
   readonly id: string;
-  readonly file: KeyFile;
+  /** Null for the built-in key, which has none. */
+  readonly file: KeyFile | null;
   /** The key it gives, or why it gives none. */
   readonly verdict: KeyVerdict;
   /** The state the key would have now; null when the file gives none. */
@@ -94,6 +95,24 @@ export class Keys {
     const status = verdict.ok ? keyStatus(verdict.key, clock.nowMs(), revoked) : null;
     const isInstalled = await lane.read((table) => table.keys.has(id));
     return { id, file, verdict, status, isInstalled };
+  }
+
+  /**
+   * Looks at a key that is installed.
+   * @param sent.file - must not be there, nor `fileBase64` or `stated`.
+   * @throws LicenseError `key-not-found`; `malformed-request` when a file is sent as well.
+   */
+  async inspectInstalled(id: string, sent: object): Promise<Inspection> {
+    if (Object.keys(sent).length > 0) {
+      const message = 'must have either key or a file, with what is stated of it';
+      throw new LicenseError('malformed-request', `The body ${message}.`, {
+        errors: [{ pointer: '', message }],
+      });
+    }
+    const { key, status } = await this.get(id);
+    const bytes = await whileReachable(() => readKeyFile(this.#options.sql, id));
+    const file = bytes === null ? null : requireFile(bytes);
+    return { id, file, verdict: { ok: true, key, notices: [] }, status, isInstalled: true };
   }
 
   /**

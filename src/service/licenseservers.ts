@@ -98,6 +98,11 @@ export class LicenseServers {
     });
   }
 
+  /** The one that is active (F-16); null while none is. */
+  active(): Promise<ActiveRow | null> {
+    return whileReachable(() => findActiveLicenseServer(this.#options.sql));
+  }
+
   /** @throws LicenseError `license-server-not-found`. */
   async get(name: string): Promise<RosterEntry> {
     const { sql, leaseMs } = this.#options;

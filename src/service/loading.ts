@@ -10,17 +10,22 @@ import { DivergenceError, ORDINARY, Table } from '../domain/table.ts';
 import type { LoginKind } from '../domain/users.ts';
 import type { LoginRecord, PoolRecord, UserRecord } from '../storage/folds.ts';
 import type { AllowanceRecord, LeaseRecord } from '../storage/leases.ts';
+import type { MarksRecord } from '../storage/marks.ts';
 import type { ReportRecord } from '../storage/reports.ts';
 import type { SnapshotReader } from '../storage/snapshots.ts';
+import { ApplicationsBuilder } from './applicationfold.ts';
+import { restoreMarks } from './marksfold.ts';
 
 /** Collects a snapshot; `table` is whole once the snapshot has been read. */
 export class TableBuilder implements SnapshotReader {
   readonly table: Table;
+  readonly applications: ApplicationsBuilder;
   readonly #leases = new Map<string, Lease>();
   #moment: Moment = { version: 0, atMs: 0 };
 
   constructor(shard: number) {
     this.table = new Table(shard);
+    this.applications = new ApplicationsBuilder(this.table);
   }
 
   head(fold: { version: number; batch: string; atMs: number }): void {
@@ -69,9 +74,9 @@ export class TableBuilder implements SnapshotReader {
   reported(instance: string, userId: string, row: ReportedUser): void {
     const { table } = this;
     const place = table.place(instance);
+    if (place.report?.counted)
+      table.shift(table.pool(place.report.pool), userId, place, row.connections, ORDINARY);
     table.setReported(place, userId, row);
-    if (!place.report?.counted) return;
-    table.shift(table.pool(place.report.pool), userId, place, row.connections, ORDINARY);
   }
 
   lease({ id, pool, instance, incarnation, ...state }: LeaseRecord): void {
@@ -113,5 +118,12 @@ export class TableBuilder implements SnapshotReader {
     pool.unitsPeak = record.unitsPeak;
     pool.usersPeak = record.usersPeak;
     pool.connectionsPeak = record.connectionsPeak;
+    pool.unitsMax = record.unitsMax;
+    pool.availableMin = record.availableMin;
+    pool.marksSinceMs = record.marksSinceMs;
+  }
+
+  marks(record: MarksRecord): void {
+    restoreMarks(this.table, record);
   }
 }

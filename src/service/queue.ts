@@ -3,6 +3,7 @@
  */
 
 import type { Span } from '@opentelemetry/api';
+import { FEATURES_PER_CALL_MAX } from '../domain/applications.ts';
 import { LicenseError } from '../domain/errors.ts';
 import type { Answer, LogOut, Operation } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
@@ -61,6 +62,9 @@ const OPERATION_BYTES = 1_500;
 /** What a reported row takes, in bytes, unless its user ID is unusually long. */
 const REPORTED_ROW_BYTES = 64;
 
+/** What a feature that is taken or given back takes, in bytes, unless its names are unusually long. */
+const HELD_FEATURE_BYTES = 256;
+
 /** What an operation takes in a row at most, in bytes. Facts carry whole records. */
 function bytesOf(operation: Operation): number {
   switch (operation.op) {
@@ -73,7 +77,14 @@ function bytesOf(operation: Operation): number {
       return OPERATION_BYTES + operation.rows.length * REPORTED_ROW_BYTES;
     case 'lease':
       return OPERATION_BYTES + operation.statement.users.length * REPORTED_ROW_BYTES;
+    case 'load-application':
+      return OPERATION_BYTES + JSON.stringify(operation.sections).length * 2;
+    case 'take-application':
+    case 'return-application':
+      return OPERATION_BYTES + (operation.features?.length ?? FEATURES_PER_CALL_MAX) * HELD_FEATURE_BYTES;
     case 'change-key':
+    case 'serve-key':
+    case 'check-key':
       return OPERATION_BYTES * 40;
     default:
       return OPERATION_BYTES;

@@ -13,10 +13,12 @@ import { type Client, type ClientRows, clientsByInstance, NOBODY_THERE } from '.
 import { LicenseError } from '../domain/errors.ts';
 import { defaultPoolOf, type Instance } from '../domain/instances.ts';
 import { instanceNotFound } from '../domain/logins.ts';
+import type { Generation } from '../domain/reporttexts.ts';
 import type { Table } from '../domain/table.ts';
 import type { DatabaseClock } from './clock.ts';
 import { type AsOf, byCodeUnits } from './keys.ts';
 import type { Lane } from './lane.ts';
+import { generationOf, requireOn } from './reports.ts';
 import { keyOfPool, limitsOf, mayCount, poolIds } from './usage.ts';
 
 /** What all instances of a key use together. */
@@ -41,6 +43,11 @@ export interface LocalUse {
   readonly users: number;
   /** What the legacy report calls users (trap 13). */
   readonly units: number;
+  /** The most at one time since it was started, or the marks were reset. */
+  readonly connectionsPeak: number;
+  readonly unitsPeak: number;
+  /** The generation of its product, by which its texts differ. */
+  readonly generation: Generation;
 }
 
 /** The summary of a key, or of an instance without a usable one. */
@@ -120,7 +127,7 @@ export class Summary {
       return {
         key: keyOfPool(pool),
         distributed: distributedUse(table, pool),
-        local: instance === null ? null : localUse(table, pool, instance.name),
+        local: instance === null ? null : localUse(table, pool, instance),
         asOf: this.#asOf(table),
       };
     });
@@ -129,25 +136,29 @@ export class Summary {
   /**
    * One page of the dump of all servers: by key, instance and user ID.
    * @param page.key - only of this key; undefined for all.
+   * @param page.instance - only of this instance; undefined for all.
    * @param page.limit - how many users at most; an instance that has none counts like one.
-   * @throws LicenseError `key-not-found`.
+   * @throws LicenseError `key-not-found`, `instance-not-found`, `forbidden`.
    */
   dump(
     principal: Principal,
     page: {
       readonly key: string | undefined;
+      readonly instance?: string | undefined;
       readonly after: DumpPosition | null;
       readonly limit: number;
     },
   ): Promise<DumpPage> {
+    const { instance = null } = page;
     return this.#options.lane.read((table) => {
+      if (instance !== null) requireOn(table, principal, 'usage.read', instance);
       const servers: ServerUsage[] = [];
       const totals: KeyTotal[] = [];
       const room = new Room(page.limit);
       for (const id of poolIds(table, page.key)) {
         if (page.after !== null && id < page.after[0]) continue;
         const after = page.after?.[0] === id ? page.after : null;
-        const found = serversOf(table, id, principal, after, room);
+        const found = serversOf(table, id, principal, { after, instance }, room);
         servers.push(...found);
         if (found.length > 0 && mayCount(principal, table, id)) totals.push(totalOf(table, id));
         if (room.isFull) break;
@@ -230,10 +241,15 @@ function distributedUse(table: Table, id: string): DistributedUse {
   };
 }
 
-function localUse(table: Table, id: string, instance: string): LocalUse {
-  const { clients } = rowsOf(table, id).get(instance) ?? NOBODY_THERE;
+function localUse(table: Table, id: string, instance: Instance): LocalUse {
+  const { name } = instance;
+  const { clients } = rowsOf(table, id).get(name) ?? NOBODY_THERE;
+  const marks = table.places.get(name)?.marks;
   return {
-    instance,
+    instance: name,
+    connectionsPeak: marks?.connectionsPeak ?? 0,
+    unitsPeak: marks?.unitsPeak ?? 0,
+    generation: generationOf(instance),
     users: clients.length,
     connections: clients.reduce((total, { connections }) => total + connections, 0),
     units: clients.reduce((total, { unitsHere }) => total + unitsHere, 0),
@@ -277,14 +293,14 @@ function serversOf(
   table: Table,
   id: string,
   principal: Principal,
-  after: DumpPosition | null,
+  { after, instance }: { readonly after: DumpPosition | null; readonly instance: string | null },
   room: Room,
 ): ServerUsage[] {
   const keyId = keyOfPool(id);
   const rows = rowsOf(table, id);
   const names = [...rows.keys()]
     .filter((name) => permits(principal, 'usage.read', { instance: name, keyId }))
-    .filter((name) => after === null || name >= after[1])
+    .filter((name) => (after === null || name >= after[1]) && (instance === null || name === instance))
     .sort(byCodeUnits);
   const servers: ServerUsage[] = [];
   for (const name of names) {

@@ -3,8 +3,10 @@
  */
 
 import type { Sql, TransactionSql } from 'postgres';
+import { type ApplicationChanges, writeApplications } from './applications.ts';
 import { copyInto, copyText } from './copy.ts';
 import { type LeaseChanges, writeLeases } from './leases.ts';
+import { type MarksChanges, writeMarks } from './marks.ts';
 import { numbered, partsOf } from './parts.ts';
 import { type ReportChanges, writeReports } from './reports.ts';
 import { inTransaction } from './transactions.ts';
@@ -18,6 +20,11 @@ export interface PoolRecord {
   readonly unitsPeak: number;
   readonly usersPeak: number;
   readonly connectionsPeak: number;
+  /** The units that its key enforces. */
+  readonly unitsMax: number;
+  readonly availableMin: number;
+  /** When its marks were reset last, ms since 1970; 0 when they never were. */
+  readonly marksSinceMs: number;
 }
 
 /** A user ID of a pool as of the fold. */
@@ -56,7 +63,8 @@ export interface LoginRecord {
 }
 
 /** Everything that changed between two versions, as absolute values of the later one (R-9). */
-export interface FoldChanges extends ReportChanges, LeaseChanges {
+export interface FoldChanges extends ReportChanges, LeaseChanges, MarksChanges {
+  readonly applications: ApplicationChanges;
   readonly pools: readonly PoolRecord[];
   readonly poolsGone: readonly string[];
   readonly users: readonly UserRecord[];
@@ -121,6 +129,8 @@ export async function writeFold(
     for (const gone of partsOf(changes.loginsGone)) await deleteLogins(tx, shard, gone);
     await writeReports(tx, shard, changes);
     await writeLeases(tx, shard, changes);
+    await writeApplications(tx, shard, changes.applications);
+    await writeMarks(tx, shard, changes);
     return true;
   });
 }
@@ -128,15 +138,18 @@ export async function writeFold(
 async function writePools(tx: TransactionSql, shard: number, changes: FoldChanges): Promise<void> {
   if (changes.pools.length > 0) {
     await tx`
-      insert into key_pools (shard, pool, units, users, connections, units_peak, users_peak, connections_peak)
-      select ${shard}, pool, units, users, connections, "unitsPeak", "usersPeak", "connectionsPeak"
+      insert into key_pools (shard, pool, units, users, connections, units_peak, users_peak, connections_peak,
+        units_max, available_min, marks_since)
+      select ${shard}, pool, units, users, connections, "unitsPeak", "usersPeak", "connectionsPeak",
+        "unitsMax", "availableMin", to_timestamp(nullif("marksSinceMs", 0) / 1000)
       from jsonb_to_recordset(${JSON.stringify(changes.pools)}::text::jsonb) as each (pool text,
         units integer, users integer, connections integer, "unitsPeak" integer, "usersPeak" integer,
-        "connectionsPeak" integer)
+        "connectionsPeak" integer, "unitsMax" integer, "availableMin" integer, "marksSinceMs" float8)
       on conflict (shard, pool) do update
       set units = excluded.units, users = excluded.users, connections = excluded.connections,
         units_peak = excluded.units_peak, users_peak = excluded.users_peak,
-        connections_peak = excluded.connections_peak`;
+        connections_peak = excluded.connections_peak, units_max = excluded.units_max,
+        available_min = excluded.available_min, marks_since = excluded.marks_since`;
   }
   if (changes.poolsGone.length > 0) {
     await tx`

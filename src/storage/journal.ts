@@ -3,6 +3,8 @@
  */
 
 import type { PendingQuery, Row, Sql } from 'postgres';
+import type { Activation } from '../domain/activation.ts';
+import type { Application } from '../domain/applications.ts';
 import { JOURNAL_FORMAT, type JournalRow } from '../domain/events.ts';
 import type { Excess } from '../domain/excesses.ts';
 import type { Instance } from '../domain/instances.ts';
@@ -36,6 +38,10 @@ export interface Facts {
   readonly instances: readonly Instance[];
   readonly instancesRemoved: readonly string[];
   readonly excesses: readonly Excess[];
+  readonly activations: readonly Activation[];
+  readonly applications: readonly Application[];
+  /** Sections that are gone; without a name, all of the instance that are not among those written. */
+  readonly applicationsRemoved: readonly { readonly instance: string; readonly name: string | null }[];
 }
 
 /** What came of an append: the row stands, or the head was another. */
@@ -127,6 +133,26 @@ export async function appendRowWithFacts(
       from moved, jsonb_array_elements(${JSON.stringify(facts.excesses)}::text::jsonb) as record
       on conflict (id) do update
       set ended_at = excluded.ended_at, record = excluded.record
+    ), activations_written as (
+      insert into key_activations (id, shard, instance, activated_at, record)
+      select record ->> 'id', moved.id, record ->> 'instance', to_timestamp((record ->> 'atMs')::float8 / 1000),
+        record
+      from moved, jsonb_array_elements(${JSON.stringify(facts.activations)}::text::jsonb) as record
+    ), applications_written as (
+      insert into applications (shard, instance, name, loaded_at, record)
+      select moved.id, record ->> 'instance', record ->> 'name',
+        to_timestamp((record ->> 'loadedAtMs')::float8 / 1000), record
+      from moved, jsonb_array_elements(${JSON.stringify(facts.applications)}::text::jsonb) as record
+      on conflict (instance, name) do update
+      set loaded_at = excluded.loaded_at, record = excluded.record
+    ), applications_removed as (
+      delete from applications
+      using moved, jsonb_to_recordset(${JSON.stringify(facts.applicationsRemoved)}::text::jsonb)
+        as each (instance text, name text)
+      where applications.instance = each.instance and (each.name is null or applications.name = each.name)
+        and not exists (
+          select from jsonb_array_elements(${JSON.stringify(facts.applications)}::text::jsonb) as record
+          where record ->> 'instance' = applications.instance and record ->> 'name' = applications.name)
     )
     select exists (select from added) as "appended",
       (extract(epoch from clock_timestamp()) * 1000)::float8 as "databaseNowMs"`;

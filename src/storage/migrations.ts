@@ -31,7 +31,7 @@ export interface MigrationNote {
 }
 
 /** How a database's schema and this version of Lictor stand to each other. */
-interface MigrationState {
+export interface MigrationState {
   /** The newest migration of this version of Lictor; 0 when it has none. */
   readonly knownVersion: number;
   /** Migrations of this version that the database lacks, in order. */
@@ -89,6 +89,15 @@ export async function migrate(sql: postgres.Sql, options: MigrateOptions = {}): 
   } finally {
     session.release();
   }
+}
+
+/**
+ * Compares a database's schema with what this version knows, changing nothing.
+ * @param sql - a handle of the database.
+ * @throws Error when a migration of this version is numbered below one that the database has already.
+ */
+export function readSchemaState(sql: postgres.Sql): Promise<MigrationState> {
+  return readState(sql, MIGRATIONS_DIRECTORY);
 }
 
 /**
@@ -163,7 +172,7 @@ async function needsMigrating(session: postgres.ReservedSql, directory: string):
 }
 
 /** Compares a database's schema with the migrations of a directory, changing nothing. */
-async function readState(session: postgres.ReservedSql, directory: string): Promise<MigrationState> {
+async function readState(session: postgres.Sql, directory: string): Promise<MigrationState> {
   const [known, applied] = [await readKnown(directory), await readApplied(session)];
   const knownVersion = known.at(-1)?.version ?? 0;
   const appliedVersions = new Set(applied.map((note) => note.version));
@@ -198,7 +207,7 @@ async function readKnown(directory: string): Promise<MigrationNote[]> {
 }
 
 /** The migrations that a database has, in order; none when it never was migrated. */
-async function readApplied(session: postgres.ReservedSql): Promise<MigrationNote[]> {
+async function readApplied(session: postgres.Sql): Promise<MigrationNote[]> {
   const [table] = await session<
     { present: boolean }[]
   >`select to_regclass(${MIGRATIONS_TABLE}) is not null as present`;

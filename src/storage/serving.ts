@@ -26,6 +26,16 @@ export async function claimServing(sql: Sql, alone: boolean): Promise<boolean> {
   return row!.has;
 }
 
+/** @returns how many sessions hold the right to serve, which is how many replicas do. */
+export async function countServing(sql: Sql): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`
+    select count(*) from pg_locks
+    where locktype = 'advisory' and granted and objsubid = 1
+      and database = (select oid from pg_database where datname = current_database())
+      and ((classid::bigint << 32) | objid::bigint) = ${SERVING_LOCK}::bigint`;
+  return row!.count;
+}
+
 function ownLock(sql: Sql) {
   return sql`
     select from pg_locks

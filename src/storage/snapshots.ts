@@ -7,14 +7,18 @@ import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres';
 import type { Excess } from '../domain/excesses.ts';
 import type { Instance } from '../domain/instances.ts';
 import type { InstalledKey } from '../domain/keyring.ts';
+import { type ApplicationReader, readApplications } from './applications.ts';
 import { copyValue, eachCopyRow, Texts } from './copy.ts';
 import type { FoldHead, LoginRecord, PoolRecord, UserRecord } from './folds.ts';
 import { type LeaseReader, readLeases } from './leases.ts';
+import { type MarksReader, readMarks } from './marks.ts';
 import { type ReportReader, readReports } from './reports.ts';
 import { inTransaction } from './transactions.ts';
 
 /** Whoever builds a table from a snapshot; called in this order. */
-export interface SnapshotReader extends ReportReader, LeaseReader {
+export interface SnapshotReader extends ReportReader, LeaseReader, MarksReader {
+  /** Called when the logins and reports have been read. */
+  readonly applications: ApplicationReader;
   head(fold: FoldHead & { readonly atMs: number }): void;
   /** @param excesses - the episodes of the over-limit ledger that have not ended. */
   facts(keys: readonly InstalledKey[], instances: readonly Instance[], excesses: readonly Excess[]): void;
@@ -46,12 +50,15 @@ export async function readSnapshot(sql: Sql, shard: number, reader: SnapshotRead
     await readLogins(tx, tx`released_at is not null order by released_at, decision_version`, shard, reader);
     await readReports(tx, shard, reader);
     await readLeases(tx, shard, reader);
+    await readApplications(tx, shard, reader.applications);
     await readUsers(tx, shard, reader);
     const pools = await tx<PoolRecord[]>`
       select pool, units, users, connections, units_peak as "unitsPeak", users_peak as "usersPeak",
-        connections_peak as "connectionsPeak"
+        connections_peak as "connectionsPeak", units_max as "unitsMax", available_min as "availableMin",
+        coalesce((extract(epoch from marks_since) * 1000)::bigint, 0) as "marksSinceMs"
       from key_pools where shard = ${shard}`;
     for (const pool of pools) reader.pool(pool);
+    await readMarks(tx, shard, reader);
   });
 }
 

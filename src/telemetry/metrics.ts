@@ -31,6 +31,7 @@ const RULES = [
   'emergency',
   'instance-alive',
   'parent',
+  'application-units',
 ] as const satisfies readonly Rule[];
 
 const REASONS = [
@@ -48,12 +49,16 @@ const REASONS = [
 const BEATS = ['renewed', 'marked', 'missing', 'unavailable'] as const;
 const UPDATES = ['acknowledged', 'not-acknowledged', 'resend'] as const;
 const REAPED = ['login', 'instance'] as const;
+const APPLICATION_CALLS = ['taken', 'returned'] as const;
 
 /** How a heartbeat was met; `unavailable` when the coordination could not be asked. */
 export type BeatOutcome = (typeof BEATS)[number];
 
 /** How an update of an instance was answered; `resend` when a full report was asked for, whatever else was said. */
 export type UpdateOutcome = (typeof UPDATES)[number];
+
+/** What was asked for features of applications. */
+export type ApplicationCall = (typeof APPLICATION_CALLS)[number];
 
 /** What was taken back for its silence. */
 export type Reaped = (typeof REAPED)[number];
@@ -109,6 +114,7 @@ const released = makeTally('reason', REASONS);
 const heartbeats = makeTally('status', BEATS);
 const updates = makeTally('outcome', UPDATES);
 const reaped = makeTally('what', REAPED);
+const applications = makeTally('what', APPLICATION_CALLS);
 const conflicts = makeTally('', ['']);
 const unknownOutcomes = makeTally('', ['']);
 const reloads = makeTally('', ['']);
@@ -121,6 +127,7 @@ const COUNTERS: readonly (readonly [name: string, description: string, tally: Ta
   ['lictor.heartbeats', 'Signs of life, by how they were met', heartbeats],
   ['lictor.updates', 'Updates of instances that decide for themselves, by the answer', updates],
   ['lictor.reaped', 'Silent logins and instances that were taken back', reaped],
+  ['lictor.applications', 'Features of applications that were taken, or given back by a call', applications],
   ['lictor.append.conflicts', 'Appends that met a head moved by another replica', conflicts],
   ['lictor.append.unknown', 'Appends whose outcome was not known at once', unknownOutcomes],
   ['lictor.reloads', 'Times the table was loaded anew from Postgres', reloads],
@@ -141,6 +148,7 @@ export const metrics = {
   heartbeats: (outcome: BeatOutcome, count: number): void => heartbeats.add(outcome, count),
   updated: (outcome: UpdateOutcome): void => updates.add(outcome, 1),
   reaped: (what: Reaped, count: number): void => reaped.add(what, count),
+  applications: (what: ApplicationCall, count: number): void => applications.add(what, count),
   /**
    * One batch was appended.
    * @param events - the events it holds.

@@ -14,7 +14,7 @@ type RegisterAnswer = Operations['registerInstance']['answer'];
 /** What a registration is asked with. */
 export type Registration = Pick<
   Operations['registerInstance']['input'][1],
-  'key' | 'product' | 'version' | 'licenseServers'
+  'key' | 'licenseId' | 'product' | 'version' | 'licenseServers'
 > & { readonly registrationId: string };
 
 /** The settings of an instance that it has to know. */
@@ -77,7 +77,7 @@ export interface Lictor {
   /** @returns what is known of an instance; null when it is not registered. */
   instance(name: string): Promise<KnownInstance | null>;
   /** @returns the key that an identity means; null when there is none such. */
-  key(identity: Exclude<KeyIdentity, { by: 'none' }>): Promise<KnownKey | null>;
+  key(identity: Exclude<KeyIdentity, { by: 'none' | 'license-id' }>): Promise<KnownKey | null>;
   register(name: string, registration: Registration): Promise<Registered>;
   update(name: string, update: Update): Promise<UpdateAnswer>;
   close(name: string, incarnation: number): Promise<void>;
@@ -120,7 +120,7 @@ async function nullWhen<T>(code: string, call: Promise<T>): Promise<T | null> {
 /** A key has its order number and the first digits of its content's hash in its ID. */
 async function findKey(
   client: Client,
-  identity: Exclude<KeyIdentity, { by: 'none' }>,
+  identity: Exclude<KeyIdentity, { by: 'none' | 'license-id' }>,
 ): Promise<KnownKey | null> {
   if (identity.by === 'id') return nullWhen('key-not-found', client.keys.read(identity.value));
   const ending = `-${identity.value.slice(0, 8)}`;

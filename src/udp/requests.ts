@@ -4,6 +4,7 @@
  */
 
 import type { Digest, DigestedRow } from '../domain/digest.ts';
+import { KEY_FIELD_LIMITS } from '../domain/keyfields.ts';
 import { LICENSE_SERVER_LIMITS } from '../domain/licenseservers.ts';
 import { OctetReader, OctetWriter } from './octets.ts';
 import { DATAGRAM_OCTETS_MAX } from './packets.ts';
@@ -24,9 +25,11 @@ export type KeyIdentity =
   | { readonly by: 'none' }
   | { readonly by: 'id' | 'order-number'; readonly value: string }
   /** The SHA-256 of the key file's content, in hexadecimal digits. */
-  | { readonly by: 'hash'; readonly value: string };
+  | { readonly by: 'hash'; readonly value: string }
+  /** The LicenseID under which a key is served. */
+  | { readonly by: 'license-id'; readonly value: string };
 
-const KEY_KINDS = ['none', 'id', 'order-number', 'hash'] as const;
+const KEY_KINDS = ['none', 'id', 'order-number', 'hash', 'license-id'] as const;
 
 /** START: an instance came up. */
 export interface StartBody {
@@ -92,15 +95,25 @@ export function readStart(body: Buffer): StartBody | null {
 function keyIdentity(by: (typeof KEY_KINDS)[number], octets: Buffer): KeyIdentity | null {
   if (by === 'none') return octets.length === 0 ? { by } : null;
   if (by === 'hash') return octets.length === HASH_OCTETS ? { by, value: octets.toString('hex') } : null;
+  if (by === 'license-id') return licenseIdentity(octets);
   const value = octets.toString('latin1');
   return /^[\x21-\x7e]{1,128}$/.test(value) ? { by, value } : null;
+}
+
+/** A LicenseID is a text as a key file may state it. */
+function licenseIdentity(octets: Buffer): KeyIdentity | null {
+  const reader = new OctetReader(octets);
+  const value = reader.text(octets.length);
+  const isText = reader.isDone && !/\p{Cc}/u.test(value) && value.trim() === value;
+  const isInRange = value !== '' && value.length <= KEY_FIELD_LIMITS.licenseIdCharactersMax;
+  return isText && isInRange ? { by: 'license-id', value } : null;
 }
 
 /** Makes the body of a START. */
 export function writeStart({ key, product, version, licenseServers }: StartBody): Buffer {
   const writer = new OctetWriter(DATAGRAM_OCTETS_MAX);
   const identity =
-    key.by === 'none' ? Buffer.alloc(0) : Buffer.from(key.value, key.by === 'hash' ? 'hex' : 'latin1');
+    key.by === 'none' ? Buffer.alloc(0) : Buffer.from(key.value, key.by === 'hash' ? 'hex' : 'utf8');
   writer.u8(KEY_KINDS.indexOf(key.by)).u8(identity.length).raw(identity).text8(product).text8(version);
   writer.u8(licenseServers.length);
   for (const server of licenseServers) writer.text8(server);

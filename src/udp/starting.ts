@@ -8,7 +8,7 @@ import { type Enforcement, writeFault, writeWelcome } from './answers.ts';
 import type { Exchange } from './exchange.ts';
 import type { KnownInstance, Lictor, Registered, Registration } from './lictor.ts';
 import { START_PROOF_SECONDS } from './proofs.ts';
-import type { StartBody } from './requests.ts';
+import type { KeyIdentity, StartBody } from './requests.ts';
 
 /** What starting needs of the sidecar. */
 export interface Starting {
@@ -40,11 +40,14 @@ export async function start(using: Starting, exchange: Exchange, body: StartBody
     exchange.answer('stale', writeFault({ code: 'instance-silent', reason }), known.incarnation);
     return;
   }
-  const key = await findKey(using, exchange, body);
+  const { key: identity } = body;
+  const licenseId = identity.by === 'license-id' ? identity.value : undefined;
+  const key = identity.by === 'license-id' ? null : await findKey(using, exchange, identity);
   if (key === undefined) return;
   const registration: Registration = {
     registrationId,
     ...(key === null ? {} : { key }),
+    ...(licenseId === undefined ? {} : { licenseId }),
     ...(body.product === '' ? {} : { product: body.product }),
     ...(body.version === '' ? {} : { version: body.version }),
     ...(body.licenseServers.length === 0 ? {} : { licenseServers: body.licenseServers }),
@@ -52,7 +55,8 @@ export async function start(using: Starting, exchange: Exchange, body: StartBody
   const registered = await using.lictor.register(frame.name, registration);
   exchange.acquaintance.windows.keep(registrationId);
   if (registered.enforcement !== 'local') {
-    refuseEnforcement(exchange, registered.key ?? null, registered.enforcement);
+    if (licenseId !== undefined && registered.key === undefined) refuseUnserved(exchange, licenseId);
+    else refuseEnforcement(exchange, registered.key ?? null, registered.enforcement);
     return;
   }
   welcome(exchange, registered, using.nowMs());
@@ -70,7 +74,7 @@ function isDue(known: KnownInstance | null, registrationId: string, incarnation:
 async function findKey(
   { lictor }: Starting,
   exchange: Exchange,
-  { key }: StartBody,
+  key: Exclude<KeyIdentity, { by: 'license-id' }>,
 ): Promise<string | null | undefined> {
   if (key.by === 'none') return null;
   const found = await lictor.key(key);
@@ -83,6 +87,12 @@ async function findKey(
   if (found.enforcement === 'local') return found.id;
   refuseEnforcement(exchange, found.id, found.enforcement);
   return undefined;
+}
+
+/** Refuses an instance for which no key is served yet; it tries again at its leisure. */
+function refuseUnserved(exchange: Exchange, licenseId: string): void {
+  const reason = `No key is served under the LicenseID "${licenseId}", or none that is good for this instance. Serve one that is enforced locally.`;
+  exchange.answer('invalid', writeFault({ code: 'key-not-found', reason }));
 }
 
 /** Refuses an instance that would decide for itself, which only a local key permits. */

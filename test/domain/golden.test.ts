@@ -46,6 +46,15 @@ const TYPES: Record<JournalEvent['type'], true> = {
   leased: true,
   'lease-ended': true,
   joined: true,
+  'application-loaded': true,
+  'application-removed': true,
+  taken: true,
+  returned: true,
+  'holdings-moved': true,
+  'marks-reset': true,
+  'durations-cleared': true,
+  activated: true,
+  moved: true,
 };
 
 describe.each(JOURNALS)('the golden journal %s', (_, journal) => {

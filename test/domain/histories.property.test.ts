@@ -7,8 +7,8 @@ import { replay, snapshotOf } from '../support/snapshot.ts';
 
 /** How long the longest histories are, and how many are tried; the seed makes every run the same. */
 const STEPS_MAX = 160;
-const RUNS = 250;
-const SEED = 20_300_103;
+const RUNS = 600;
+const SEED = 20_300_108;
 
 /** Compares as text first: the slow comparison is for showing a difference. */
 function expectSame(one: unknown, other: unknown): void {
@@ -87,7 +87,8 @@ const EXPECTED_TO_BE_MET = [
   ...['silent', 'closed', 'restarted', 'deregistered', 'moved'].map((reason) => `unreported ${reason}`),
   'reported null',
   'returned null',
-  ...['logouts', 'silence', 'restart', 'removal', 'change'].map((end) => `reported ${end}`),
+  // The end by a change of enforcement is too rare to be met by chance; `excesses.test.ts` has it.
+  ...['logouts', 'silence', 'restart', 'removal'].map((end) => `reported ${end}`),
   'leased',
   'lease-ended',
   'joined',
@@ -95,4 +96,8 @@ const EXPECTED_TO_BE_MET = [
   'ended',
   'key-changed',
   'key-removed',
+  'activated',
+  'moved',
+  'activated null',
+  'activated removal',
 ];

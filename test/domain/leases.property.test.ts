@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { LeaseNetwork, type Node } from '../support/leasenetwork.ts';
+import { CENTRE, LeaseNetwork, type Node, OTHER, POOL } from '../support/leasenetwork.ts';
 import { verify, verifyReplay, verifyTogether } from '../support/leasetruth.ts';
 
 /** How many histories are tried, and how long they are; the seed makes every run the same. */
@@ -36,6 +36,7 @@ const EVENTS = {
   'restart server': 1,
   'login centrally': 2,
   'logout centrally': 1,
+  activate: 1,
   partition: 1,
 };
 
@@ -163,6 +164,9 @@ function disturb(
       return;
     case 'logout centrally':
       network.logoutCentrally(which % Math.max(1, network.centralCount));
+      return;
+    case 'activate':
+      network.activate(which % 3 === 0 ? CENTRE : node.name, much % 2 === 0 ? OTHER : POOL);
       return;
     case 'partition':
       // Everybody else goes on as ever for a while, and this one hears and says nothing.

@@ -296,14 +296,15 @@ describe('a key that cannot be used (F-24, trap 18)', () => {
     expect(lictor.defaultUnits('a')).toBe(1);
   });
 
-  test('with a good key the next login counts under it; the one inside stays where it was', () => {
+  test('with a good key the next login counts under it, and so does the one inside (F-21)', () => {
     const lictor = world({ keys: [makeExpiredKey(), makeKey({ id: 'key-2' })] });
     const inside = lictor.login();
     lictor.ask(makeRegister({ key: 'key-2', incarnation: 1 }));
     expect(lictor.login().pool).toBe('key-2');
-    expect([lictor.units('key-2'), lictor.defaultUnits('a')]).toEqual([1, 1]);
+    expect([lictor.units('key-2'), lictor.defaultUnits('a')]).toEqual([1, 0]);
+    expect(lictor.user('alice', 'key-2')?.connections).toBe(2);
     lictor.logout(inside);
-    expect(lictor.defaultUnits('a')).toBe(0);
+    expect(lictor.user('alice', 'key-2')?.connections).toBe(1);
   });
 });
 

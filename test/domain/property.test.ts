@@ -7,6 +7,7 @@ import type { Answer, Identify, LogIn, Operation } from '../../src/domain/operat
 import type { Table } from '../../src/domain/table.ts';
 import { identify } from '../../src/domain/users.ts';
 import { type World, world } from '../support/make.ts';
+import { expectMarksKept } from '../support/marks.ts';
 import { Model } from '../support/model.ts';
 import { contentOf, replay, snapshotOf } from '../support/snapshot.ts';
 import { type Asked, operationOf, STEP_INSTANCES, STEP_KEYS, type Step, steps } from '../support/steps.ts';
@@ -95,11 +96,19 @@ function expectSame(one: unknown, other: unknown): void {
   if (JSON.stringify(one) !== JSON.stringify(other)) expect(one).toEqual(other);
 }
 
-/** The units then enforced are never passed, and nothing is ever negative. */
-function expectWithinBounds(table: Table): void {
+/** Of pools that hold more than is enforced, because users went over to them who were in: how much they may hold. */
+type Ceilings = Map<string, number>;
+
+/**
+ * The units then enforced are never passed, but by users who were in when their instance got another key; until
+ * use has fallen it never rises again. Nothing is ever negative.
+ */
+function expectWithinBounds(table: Table, ceilings: Ceilings): void {
   for (const pool of table.pools.values()) {
-    const unitsMax = pool.id.startsWith('default:') ? 1 : (table.keys.get(pool.id)?.unitsEnforced ?? 0);
+    const enforced = pool.id.startsWith('default:') ? 1 : (table.keys.get(pool.id)?.unitsEnforced ?? 0);
+    const unitsMax = Math.max(enforced, ceilings.get(pool.id) ?? 0);
     hold(pool.units >= 0 && pool.units <= unitsMax, () => `${pool.units} of ${unitsMax} units in ${pool.id}`);
+    ceilings.set(pool.id, pool.units);
     hold(pool.connections >= pool.users.size, () => `${pool.connections} connections in ${pool.id}`);
   }
   for (const place of table.places.values()) {
@@ -128,17 +137,33 @@ function expectLikeModel(table: Table, model: Model): void {
     same(place.units, model.unitsAt(place.instance), `units on ${place.instance}`);
   }
   same(table.loginCount, model.count, 'logins');
+  expectMarksKept(table);
 }
 
 /** Decides and commits a batch, holding every answer against the model. */
-function runChecked(lictor: World, model: Model, operations: readonly Operation[]): Answer[] {
+function runChecked(
+  lictor: World,
+  model: Model,
+  operations: readonly Operation[],
+  ceilings: Ceilings,
+): Answer[] {
   const { table, policy } = lictor;
   table.begin();
   const draft = new Draft(table, lictor.nowMs);
   emitDue(draft);
   let followed = 0;
   const follow = () => {
-    for (; followed < draft.events.length; followed += 1) model.follow(draft.events[followed]!);
+    for (; followed < draft.events.length; followed += 1) {
+      const event = draft.events[followed]!;
+      const before = model.connectionsHeld;
+      model.follow(event);
+      if (event.type !== 'moved') continue;
+      for (const [pool, units] of event.used) ceilings.set(pool, units);
+      hold(
+        model.connectionsHeld === before,
+        () => `moving lost or doubled connections: ${JSON.stringify(event)}`,
+      );
+    }
   };
   follow();
   let before = JSON.stringify(contentOf(table));
@@ -156,7 +181,7 @@ function runChecked(lictor: World, model: Model, operations: readonly Operation[
     const isNo = answer.is === 'refused' || answer.is === 'problem';
     hold(!isNo || after === before, () => `changed by a refusal: ${JSON.stringify(operation)}`);
     before = after;
-    expectWithinBounds(table);
+    expectWithinBounds(table, ceilings);
     return answer;
   });
   lictor.commit(draft);
@@ -193,13 +218,14 @@ function play(sequence: readonly Step[]): World {
   const model = new Model();
   for (const row of lictor.rows) for (const event of row.events) model.follow(event);
   const asked: Asked = [];
+  const ceilings: Ceilings = new Map();
   let batch: Operation[] = [];
   for (const [index, step] of sequence.entries()) {
     if (batch.length === 0) lictor.nowMs += step.waitMs;
     batch.push(operationOf(step, lictor, asked));
     if (!step.closes && index < sequence.length - 1) continue;
     const stumbled = step.stumbles ? stumble(lictor, batch) : null;
-    const answers = runChecked(lictor, model, batch);
+    const answers = runChecked(lictor, model, batch, ceilings);
     if (stumbled) expectSame(answers, stumbled);
     batch = [];
   }
@@ -242,6 +268,8 @@ const EXPECTED_TO_BE_MET = [
   'key-installed',
   'key-changed',
   'key-removed',
+  'activated',
+  'moved',
   'enforced-units',
   'transition',
   'unit-limit',

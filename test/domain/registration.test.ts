@@ -106,7 +106,7 @@ describe('registering (R-10)', () => {
     const answer = register(lictor, { key: 'key-2', incarnation: 1, version: '2025.1' });
     expect(answer.outcome).toBe('changed');
     expect(answer.instance).toMatchObject({ key: 'key-2', version: '2025.1', incarnation: 1 });
-    expect([lictor.units('key-1'), lictor.table.loginCount]).toEqual([1, 1]);
+    expect([lictor.units('key-1'), lictor.units('key-2'), lictor.table.loginCount]).toEqual([0, 1, 1]);
     expect(lictor.login().pool).toBe('key-2');
   });
 

@@ -44,9 +44,15 @@ async function send(status: number, request: string, options: Call = {}) {
 /** What needs the whole server and is held against the description elsewhere. */
 const ELSEWHERE = ['getReadiness', 'getMetrics'];
 
+/** What is sent without a body. */
+const WITHOUT_BODY = ['/v1/logins/{id}/heartbeat', '/key/check'];
+
 describe('a life in the API', () => {
   test('every operation answers as it is described', async () => {
-    const file = signedKeyFile({ OrderNumber: 6001, Features: 'NLP' }, '\n[ISC.Lab]\nLab Users=5\n');
+    const file = signedKeyFile(
+      { OrderNumber: 6001, Features: 'NLP', LicenseID: 'LAB' },
+      '\n[ISC.Lab]\nLab Users=5\n',
+    );
     await send(200, 'POST /v1/keys/inspect', { body: { file: file.text } });
     const ifMatch = async (url: string) => {
       const { etag } = (await send(200, `GET ${url}`)).headers;
@@ -66,6 +72,9 @@ describe('a life in the API', () => {
     await send(200, `PATCH ${app}`, { body: { unitLimit: 4 }, headers: await ifMatch(app) });
     await send(200, `GET ${app}/features/NLP`);
     await send(200, `POST ${app}/heartbeat`, { body: { incarnation } });
+    await send(200, 'PUT /v1/served-keys/LAB', { body: { key: file.id } });
+    await send(200, 'GET /v1/served-keys');
+    await send(200, `POST ${app}/key/check`);
     const nothing = { incarnation, sequence: 0, since: 0, users: [], digest: '0.0.00000000' };
     await send(200, `POST ${app}/updates`, { body: nothing });
 
@@ -84,8 +93,13 @@ describe('a life in the API', () => {
     await send(200, 'GET /v1/excesses');
     await send(200, 'GET /v1/leases');
     await send(200, `GET ${key}/excess`);
-    for (const what of ['counts', 'instances', `users?key=${file.id}`, 'summary', 'servers'])
+    for (const what of ['counts', 'instances', `users?key=${file.id}`, 'summary', 'servers', 'keys'])
       await send(200, `GET /v1/usage/${what}`);
+    for (const what of ['key', 'dumps/all', 'dumps/in-use', 'dumps/processes'])
+      await send(200, `GET ${app}/${what}`);
+    await send(200, 'GET /v1/queries');
+    await send(200, 'GET /v1/queries/UserList?instance=app-a');
+    await send(200, 'GET /v1/license-servers/active');
     await send(200, 'GET /v1/journal?limit=500');
     await send(200, `GET /v1/journal/${read.decision}`);
 
@@ -105,6 +119,7 @@ describe('a life in the API', () => {
     await send(200, 'GET /v1/license-servers');
     await send(200, `GET ${server}`);
     await send(204, `DELETE ${server}`);
+    await send(200, 'GET /v1/diagnosis');
     await send(200, 'GET /problems');
     await send(200, 'GET /problems/units-exhausted');
     await send(200, 'GET /livez');
@@ -121,6 +136,7 @@ describe('a life in the API', () => {
     const places: Record<string, string> = {
       '{id}': randomUUID(),
       '{name}': 'app-z',
+      '{licenseId}': 'LAB',
       '{feature}': 'NLP',
       '{decision}': '0:1:0',
     };
@@ -141,7 +157,7 @@ describe('a life in the API', () => {
     const large = JSON.stringify({ x: 'x'.repeat(10 * 1_048_576) });
     let checked = 0;
     for (const route of routes.filter((each) => /^(?:POST|PUT|PATCH) /.test(each))) {
-      if (route.endsWith('/v1/logins/{id}/heartbeat')) continue;
+      if (WITHOUT_BODY.some((end) => route.endsWith(end))) continue;
       const request = route.replace('{id}', randomUUID()).replace('{name}', 'app-z');
       const json = { 'content-type': 'application/json', 'if-match': '*' };
       await send(400, request, { body: '{"x":', headers: json });

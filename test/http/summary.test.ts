@@ -63,8 +63,22 @@ describe('GET /v1/usage/summary (F-60)', () => {
       distributed: { unitsInUse: 5 },
       local: { instance: 'app-a', connections: 3, users: 3, units: 3 },
     });
-    expect((await of('app-b')).local).toEqual({ instance: 'app-b', connections: 3, users: 2, units: 3 });
-    expect((await of('idle')).local).toEqual({ instance: 'idle', connections: 0, users: 0, units: 0 });
+    expect((await of('app-b')).local).toEqual({
+      instance: 'app-b',
+      connections: 3,
+      users: 2,
+      units: 3,
+      connectionsPeak: 3,
+      unitsPeak: 3,
+    });
+    expect((await of('idle')).local).toEqual({
+      instance: 'idle',
+      connections: 0,
+      users: 0,
+      units: 0,
+      connectionsPeak: 0,
+      unitsPeak: 0,
+    });
     const keyless = await of('keyless');
     expect(keyless).toMatchObject({ distributed: { unitsEnforced: 1, unitsInUse: 1, instances: 1 } });
     expect(keyless).not.toHaveProperty('key');
@@ -82,9 +96,12 @@ License Units     Enforced =      10
 License Units   Authorized =       8
 
      Local license use:
-Current Connections =      3  Maximum Connections =      -
-Current Users       =      3  Maximum Users       =      -
+Current Connections =      3  Maximum Connections =      3
+Current Users       =      3  Maximum Users       =      3
 `);
+    const iris = await get('summary?instance=app-b&generation=iris', TEXT);
+    expect(iris.body).toBe(response.body.replace(/^.*Enforced.*\n/m, ''));
+    expect(iris.headers['as-of']).toMatch(/^20\S+Z$/);
     const without = await get(`summary?key=${single}`, TEXT);
     expect(without.body).toMatch(/^License Units {3}Authorized = {5}100\n$/m);
     expect(without.body).not.toContain('Local');
@@ -259,6 +276,17 @@ Connections  License Units  Client
     expect(all).toContain('Instance keyless without a usable key: 1 license units authorized, 1 enforced');
     // Whatever a user ID holds, it stays on its line.
     expect(all).toContain('          1              1  two\\u000alines\n');
+  });
+
+  test('200 of one instance: DumpServer, without the grand total (F-62)', async () => {
+    const { items } = (await get('servers?instance=app-b')).json();
+    expect(items).toMatchObject([{ instance: 'app-b', clients: [{ userId: 'alice' }, { userId: 'carol' }] }]);
+    const { body } = await get('servers?instance=app-b', TEXT);
+    expect(body).toMatch(/^License Server database of server app-b at 20/);
+    expect(body).not.toMatch(/app-a|Grand total/);
+    expect((await get('servers?instance=nowhere')).json().code).toBe('instance-not-found');
+    const token = await started.token('instance', { instance: 'app-b' });
+    expect((await get('servers?instance=app-a', { token })).statusCode).toBe(403);
   });
 
   test('200: the token of an instance sees its own rows and the totals of its key', async () => {

@@ -33,7 +33,11 @@ class StoredHistory {
   constructor(shard: TestShard, token: number) {
     this.#shard = shard;
     this.#token = token;
-    this.#history.table.touched = new Touched();
+    const { table } = this.#history;
+    table.touched = new Touched();
+    // What the world began with is to be folded as well.
+    for (const pool of table.pools.values()) table.touched.pools.add(pool);
+    for (const place of table.places.values()) table.touched.marks.add(place);
   }
 
   async take(step: ReturnType<typeof stepsOf>[number]): Promise<void> {

@@ -30,8 +30,18 @@ const EMPTY: FoldChanges = {
   reported: [],
   leases: [],
   leasesGone: [],
+  applications: {
+    holdings: [],
+    holdingsGone: [],
+    counters: [],
+    countersGone: [],
+    requests: [],
+    requestsGone: [],
+  },
   allowances: [],
   allowancesGone: [],
+  marks: [],
+  marksGone: [],
 };
 
 function login(fields: Partial<LoginRecord> = {}): LoginRecord {
@@ -79,6 +89,9 @@ const pool = (fields: Partial<PoolRecord> = {}): PoolRecord => ({
   unitsPeak: 1,
   usersPeak: 1,
   connectionsPeak: 1,
+  unitsMax: 10,
+  availableMin: 9,
+  marksSinceMs: 0,
   ...fields,
 });
 
@@ -112,6 +125,7 @@ async function folded(shard: TestShard) {
     reported: () => {},
     lease: () => {},
     allowance: () => {},
+    marks: () => {},
   };
   await readSnapshot(shard.sql, SHARD, reader);
   return all;
@@ -180,7 +194,7 @@ describe('what a fold writes', () => {
       user({ userId: 'back\\slash\r', pool: 'other', connectionsPeak: 2 }),
     ];
     const pools = [
-      pool({ units: 2, users: 3, connections: 4, unitsPeak: 5, usersPeak: 6, connectionsPeak: 7 }),
+      pool({ units: 2, users: 3, connections: 4, unitsPeak: 5, usersPeak: 6, connectionsPeak: 7, unitsMax: 8, availableMin: -9, marksSinceMs: AT }),
     ];
     await fold(heads[0]!, heads[1]!, { loginsAdded: [plain, full, nobody, released], users, pools });
     const all = await folded(shard);

@@ -22,7 +22,16 @@ import { until } from '../support/wait.ts';
 afterEach(closeShards);
 
 const EVENT = { type: 'forestalled', instance: 'a', login: randomUUID(), by: 0 } as const;
-const NO_FACTS: Facts = { keys: [], keysRemoved: [], instances: [], instancesRemoved: [], excesses: [] };
+const NO_FACTS: Facts = {
+  keys: [],
+  keysRemoved: [],
+  instances: [],
+  instancesRemoved: [],
+  excesses: [],
+  activations: [],
+  applications: [],
+  applicationsRemoved: [],
+};
 
 function rowAfter(head: { version: number }, fields: Partial<NewRow> = {}): NewRow {
   return {

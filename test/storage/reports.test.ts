@@ -18,7 +18,16 @@ afterEach(closeShards);
 
 const AT = Date.UTC(2030, 0, 1, 12, 0, 0, 123);
 const NOTHING: ReportChanges = { reports: [], reportsGone: [], reported: [] };
-const NO_FACTS: Facts = { keys: [], keysRemoved: [], instances: [], instancesRemoved: [], excesses: [] };
+const NO_FACTS: Facts = {
+  keys: [],
+  keysRemoved: [],
+  instances: [],
+  instancesRemoved: [],
+  excesses: [],
+  activations: [],
+  applications: [],
+  applicationsRemoved: [],
+};
 
 const report = (fields: Partial<ReportRecord> = {}): ReportRecord => ({
   instance: 'a',

@@ -20,6 +20,7 @@ function recorder() {
     reported: (instance, userId) => told.push(['reported', instance, userId]),
     lease: ({ id }) => told.push(['lease', id]),
     allowance: ({ lease, userId }) => told.push(['allowance', lease, userId]),
+    marks: ({ instance }) => told.push(['marks', instance]),
   };
   return { told, reader };
 }
@@ -45,7 +46,7 @@ async function open() {
 }
 
 describe('a snapshot', () => {
-  test('R-9: comes in one order: the head, the facts, who is in, who went from the oldest on, users, pools', async () => {
+  test('R-9: comes in one order: the head, the facts, who is in, who went from the oldest on, users, pools, marks', async () => {
     const { shard, held, gone, many } = await open();
     const { told, reader } = recorder();
     await readSnapshot(shard.sql, SHARD, reader);
@@ -66,6 +67,8 @@ describe('a snapshot', () => {
     expect(told.slice(7)).toEqual([
       ['user', 'many'],
       ['pool', 'key-1', 2],
+      ['marks', 'a'],
+      ['marks', 'b'],
     ]);
   });
 

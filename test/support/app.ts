@@ -4,12 +4,16 @@ import type { LightMyRequestResponse } from 'fastify';
 import type { Sql } from 'postgres';
 import { createMemoryCoordinator } from '../../src/coordination/memory.ts';
 import type { Role } from '../../src/domain/access.ts';
+import { SHARED_BY_DEFAULT } from '../../src/domain/applications.ts';
 import { EVALUATION_KEY } from '../../src/domain/keys.ts';
 import type { Answer, Operation } from '../../src/domain/operations.ts';
 import type { App } from '../../src/http/app.ts';
 import { listRoutes } from '../../src/http/routes.ts';
+import { Activations } from '../../src/service/activations.ts';
+import { Applications } from '../../src/service/applications.ts';
 import { Arrivals } from '../../src/service/arrivals.ts';
 import { DatabaseClock } from '../../src/service/clock.ts';
+import { Diagnoses } from '../../src/service/diagnosis.ts';
 import { Excesses } from '../../src/service/excesses.ts';
 import { Heartbeats } from '../../src/service/heartbeats.ts';
 import { Instances } from '../../src/service/instances.ts';
@@ -21,6 +25,8 @@ import { Leases } from '../../src/service/leases.ts';
 import { LicenseServers } from '../../src/service/licenseservers.ts';
 import { Logins } from '../../src/service/logins.ts';
 import { Releases } from '../../src/service/releases.ts';
+import { createReporting } from '../../src/service/reporting.ts';
+import { ServedKeys } from '../../src/service/servedkeys.ts';
 import { Signs } from '../../src/service/signs.ts';
 import { Summary } from '../../src/service/summary.ts';
 import { createTokens, type Tokens } from '../../src/service/tokens.ts';
@@ -42,8 +48,12 @@ export interface AppFields {
   readonly graceSeconds?: number;
   readonly licenseServerLeaseMs?: number;
   readonly leaseTermMs?: number;
+  /** Whether application sections must be signed. */
+  readonly applicationsSigned?: boolean;
   /** How many rows one page of the journal may look at. */
   readonly journalRowsScannedMax?: number;
+  /** The time; that of the database when left out. */
+  readonly clock?: DatabaseClock;
 }
 
 /** One request. */
@@ -83,6 +93,7 @@ export interface StartedApp {
 }
 
 const SHARD = 0;
+const READY = { status: 'ready', words: '' } as const;
 const READY_TIMEOUT_MS = 10_000;
 
 /**
@@ -96,7 +107,7 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
   const sql = connectDatabase({ url, logger, applicationName: 'test', connectionsMax: 2 });
   const tokens = createTokens({ sql, adminToken: ADMIN_TOKEN, cacheMs: 5_000, logger });
   const coordinator = createMemoryCoordinator({ now: Date.now });
-  const clock = new DatabaseClock();
+  const { clock = new DatabaseClock() } = fields;
   const revoked = fields.revoked ?? new Set<string>();
   const storage = new LaneStorage({
     connect: (listeners) => connectLaneDatabase({ url, logger, applicationName: 'test lane', ...listeners }),
@@ -126,6 +137,8 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
   const shared = { lane, sql, clock, heartbeats, revoked };
   const { allowUnverified = false, graceSeconds = 60, journalRowsScannedMax } = fields;
   const { licenseServerLeaseMs = 10_000 } = fields;
+  const licenseServers = new LicenseServers({ ...shared, leaseMs: licenseServerLeaseMs, logger });
+  const keys = new Keys({ ...shared, trusted: TRUSTED, allowUnverified, timeZone: 'UTC' });
   const app = buildTestApp({
     tokens,
     options: { bodyBytesMax: 1_048_576 },
@@ -135,7 +148,16 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
       heartbeats,
       releases: new Releases(shared),
       instances: new Instances({ ...shared, graceSeconds }),
-      keys: new Keys({ ...shared, trusted: TRUSTED, allowUnverified, timeZone: 'UTC' }),
+      keys,
+      activations: new Activations({ ...shared, shard: SHARD }),
+      applications: new Applications({
+        ...shared,
+        shard: SHARD,
+        trusted: TRUSTED,
+        signatureRequired: fields.applicationsSigned ?? false,
+        sharedNames: SHARED_BY_DEFAULT,
+      }),
+      servedKeys: new ServedKeys({ ...shared, directory: null }),
       updates: new Updates(shared),
       updateIntervalSeconds: 15,
       excesses: new Excesses({
@@ -148,12 +170,27 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
       usage: new Usage({ ...shared, signs }),
       leases: new Leases(shared),
       summary: new Summary(shared),
+      ...createReporting({ ...shared, keys, licenseServers }),
       journal: new Journal({
         ...shared,
         shard: SHARD,
         ...(journalRowsScannedMax === undefined ? {} : { rowsScannedMax: journalRowsScannedMax }),
       }),
-      licenseServers: new LicenseServers({ ...shared, leaseMs: licenseServerLeaseMs, logger }),
+      licenseServers,
+      diagnoses: new Diagnoses({
+        ...{ ...shared, shard: SHARD, version: '0.0.0', coordinator, licenseServers },
+        health: () => ({
+          status: 'ready',
+          checks: { database: READY, coordination: READY, lane: READY },
+          durability: '',
+          leader: false,
+          replica: 'the-test',
+        }),
+        evaluation: fields.evaluation ?? false,
+        isAdminConfigured: true,
+        journalKeepDays: 0,
+        embeddedDirectory: null,
+      }),
       tokens,
       health: () => {
         throw new Error('the health is not part of this application');

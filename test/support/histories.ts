@@ -5,9 +5,17 @@
  */
 import fc from 'fast-check';
 import { type Digest, type DigestedRow, EMPTY_DIGEST, TableDigest } from '../../src/domain/digest.ts';
+import { COUNTERS } from '../../src/domain/marks.ts';
 import type { Answer, LogIn, Operation, Report } from '../../src/domain/operations.ts';
 import type { Table } from '../../src/domain/table.ts';
+import {
+  APPLICATION_KINDS,
+  type ApplicationKind,
+  applicationOperation,
+  keySections,
+} from './applicationsteps.ts';
 import { makeExpiredKey, makeKey, makeRegister, START_MS, type World, world } from './make.ts';
+import { expectMarksKept } from './marks.ts';
 import { Reporter } from './reporter.ts';
 
 const KINDS = {
@@ -15,7 +23,7 @@ const KINDS = {
   late: 4,
   parts: 3,
   stray: 4,
-  login: 6,
+  login: 8,
   logout: 3,
   identify: 1,
   register: 3,
@@ -24,11 +32,15 @@ const KINDS = {
   close: 1,
   deregister: 1,
   lease: 4,
-  'change-key': 3,
+  activate: 2,
+  'change-key': 4,
   'remove-key': 1,
   'install-key': 1,
   'release-user': 1,
   'release-instance': 1,
+  'reset-marks': 1,
+  'clear-durations': 1,
+  ...APPLICATION_KINDS,
 } as const;
 
 type Kind = keyof typeof KINDS;
@@ -47,13 +59,16 @@ export interface HistoryStep {
   readonly folds: boolean;
 }
 
-/** One random step. */
-export function historySteps(): fc.Arbitrary<HistoryStep> {
+/**
+ * One random step.
+ * @param weights - how often each kind comes, where that is to be otherwise.
+ */
+export function historySteps(weights: Partial<Record<Kind, number>> = {}): fc.Arbitrary<HistoryStep> {
   const pick = fc.nat({ max: 59 });
   return fc.record({
     kind: fc.oneof(
       ...(Object.keys(KINDS) as Kind[]).map((kind) => ({
-        weight: KINDS[kind],
+        weight: weights[kind] ?? KINDS[kind],
         arbitrary: fc.constant<Kind>(kind),
       })),
     ),
@@ -78,10 +93,28 @@ const NEVER = '20000000-0000-4000-8000-000000000000';
 
 /** Keys that each enforcement is tried with; the last one ends after ten minutes. */
 const HISTORY_KEYS = [
-  makeKey({ id: 'near', units: 3, connectionsPerUnitMax: 2, enforcement: 'local' }),
-  makeKey({ id: 'far', units: 2, connectionsPerUnitMax: 3, enforcement: 'local' }),
+  makeKey({
+    id: 'near',
+    units: 3,
+    connectionsPerUnitMax: 2,
+    enforcement: 'local',
+    sections: keySections(2),
+  }),
+  makeKey({
+    id: 'far',
+    units: 2,
+    connectionsPerUnitMax: 3,
+    enforcement: 'local',
+    sections: keySections(1),
+  }),
   makeKey({ id: 'lent', units: 6, connectionsPerUnitMax: 2, enforcement: 'leased' }),
-  makeExpiredKey({ id: 'ends', units: 2, enforcement: 'local', validThroughMs: START_MS + 600_000 }),
+  makeExpiredKey({
+    id: 'ends',
+    units: 2,
+    enforcement: 'local',
+    validThroughMs: START_MS + 600_000,
+    sections: keySections(3),
+  }),
 ];
 const KEYS = [...HISTORY_KEYS.map(({ id }) => id), null];
 
@@ -91,6 +124,7 @@ export class RandomHistory {
   readonly #reporters = new Map<string, Reporter>(NAMES.map((name) => [name, new Reporter(name)]));
   readonly #sent: Report[] = [];
   readonly #asked: LogIn[] = [];
+  readonly #applied: Operation[] = [];
   #batch: Operation[] = [];
 
   constructor() {
@@ -169,6 +203,11 @@ export class RandomHistory {
         return [strayOf(reporter, picks)];
       case 'lease':
         return [this.#statementOf(name, picks)];
+      case 'load':
+      case 'unload':
+      case 'take':
+      case 'give':
+        return [this.#applicationOf(kind, picks)];
       default:
         return [this.#otherOf(kind, picks)];
     }
@@ -198,6 +237,18 @@ export class RandomHistory {
       },
       actor: ACTOR,
     };
+  }
+
+  #applicationOf(kind: ApplicationKind, picks: Picks): Operation {
+    const login = this.#asked.length === 0 ? undefined : pick(this.#asked.slice(-8), picks[3]);
+    const { users } = this.table.pools.get('near') ?? {};
+    const present = [...(users?.keys() ?? []), ...USERS];
+    // One in six is sent again.
+    if (this.#applied.length > 0 && picks[2] % 6 === 0) return pick(this.#applied, picks[1]);
+    const operation = applicationOperation(kind, pick(NAMES, picks[0]), picks, login, present);
+    this.#applied.push(operation);
+    this.#applied.splice(0, this.#applied.length - 8);
+    return operation;
   }
 
   #otherOf(kind: Kind, [first, second, third]: Picks): Operation {
@@ -233,6 +284,12 @@ export class RandomHistory {
         return { op: 'release-user', pool: id, user: pick(USERS, second), note: '', actor: ACTOR };
       case 'release-instance':
         return { op: 'release-instance', instance: name, note: '', actor: ACTOR };
+      case 'reset-marks': {
+        const of = third % 3 === 0 ? { instance: null, key: id } : { instance: name, key: null };
+        return { op: 'reset-marks', ...of, counters: COUNTERS.slice(second % COUNTERS.length), actor: ACTOR };
+      }
+      case 'clear-durations':
+        return { op: 'clear-durations', instance: name, actor: ACTOR };
       case 'change-key': {
         const enforcement = pick(['central', 'local', 'leased'] as const, second);
         const changes = third % 2 === 0 ? { enforcement } : { connectionsPerUnitMax: 1 + (second % 3) };
@@ -240,6 +297,17 @@ export class RandomHistory {
       }
       case 'remove-key':
         return { op: 'remove-key', id, actor: ACTOR };
+      case 'activate': {
+        const cause = third % 5 === 0 ? 'rolled-back' : 'activated';
+        return {
+          op: 'activate-key',
+          instance: name,
+          key: pick(HISTORY_KEYS, second).id,
+          cause,
+          inspected: null,
+          actor: ACTOR,
+        };
+      }
       case 'install-key':
         return { op: 'install-key', key: pick(HISTORY_KEYS, first), file: null, actor: ACTOR };
       default:
@@ -299,6 +367,7 @@ function strayOf({ name, incarnation, sequence: made }: Reporter, picks: Picks):
  * @throws Error that says what of it is not what it comes to.
  */
 export function expectSound(table: Table): void {
+  expectMarksKept(table);
   const mustBe = (isSo: boolean, what: string) => {
     if (!isSo) throw new Error(`At version ${table.version}: ${what}`);
   };

@@ -1,5 +1,7 @@
 /** Key files for tests, signed with a key of known bytes so that they never change. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { parseApplicationFile } from '../../src/domain/applicationfiles.ts';
+import { signSections } from '../../src/domain/applicationsignatures.ts';
 import { parseKeyFile } from '../../src/domain/keyfiles.ts';
 import { keyId, publicKeyText, signKeyFile, withAuthorization } from '../../src/domain/signatures.ts';
 
@@ -12,10 +14,11 @@ function keyOf(byte: number): KeyObject {
   return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
 }
 
-const signingKey = keyOf(7);
+/** The private key whose 32 bytes are 7, as in the test vectors of `docs/keys.md`. */
+export const testSigningKey = keyOf(7);
 
 /** What `LICTOR_TRUSTED_KEYS` would hold. */
-export const TRUSTED = new Map([[SIGNING_KEY_ID, publicKeyText(signingKey)]]);
+export const TRUSTED = new Map([[SIGNING_KEY_ID, publicKeyText(testSigningKey)]]);
 
 /** A key file as text, with the ID that its key has. */
 export interface TestKeyFile {
@@ -51,7 +54,7 @@ function render(fields: KeyFileFields, sections: string): string {
 export function signedKeyFile(fields: KeyFileFields = {}, sections = ''): TestKeyFile {
   const parsed = parseKeyFile(Buffer.from(render(fields, sections)));
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults));
-  const text = withAuthorization(parsed.file, signKeyFile(parsed.file, SIGNING_KEY_ID, signingKey));
+  const text = withAuthorization(parsed.file, signKeyFile(parsed.file, SIGNING_KEY_ID, testSigningKey));
   return { text, id: idOf(text) };
 }
 
@@ -68,6 +71,16 @@ ExpirationDate=12/31/2099
 AuthorizationKey=9E2500000250000F0B7C1D2A3E4F5061728394A5B6C7
 `;
   return { text, id: idOf(text) };
+}
+
+/**
+ * Signs every section of an application licence with the tests' signing key.
+ * @param text - a licence file in order.
+ */
+export function signedApplicationFile(text: string): string {
+  const parsed = parseApplicationFile(Buffer.from(text));
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults));
+  return signSections(parsed, parsed.sections, SIGNING_KEY_ID, testSigningKey);
 }
 
 function idOf(text: string): string {

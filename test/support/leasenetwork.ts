@@ -11,8 +11,10 @@ import { verify } from './leasetruth.ts';
 import { makeKey, makeLogin, makeLogout, makeRegister, START_MS, type World, world } from './make.ts';
 import { replay } from './snapshot.ts';
 
-/** The pool of everything here. */
+/** The pool that everybody begins in. */
 export const POOL = 'key-1';
+/** Another leased key, which instances are given in its place and take back. */
+export const OTHER = 'key-2';
 /** The instance whose logins the server decides one by one. */
 export const CENTRE = 'centre';
 /** How many logins of an instance may wait for an answer. */
@@ -173,14 +175,17 @@ export class LeaseNetwork {
   replies: Reply[] = [];
   /** Processes whose place another has taken, and who do not know it yet. */
   ghosts: Node[] = [];
+  /** How much is in use where users who were in went over to: that may be more than is enforced, and only falls. */
+  readonly ceilings = new Map<string, number>();
   readonly #central: { id: string; user: string }[] = [];
 
   constructor(fields: NetworkFields) {
     const { instances, units, connectionsPerUnitMax, termMs } = fields;
     this.fields = fields;
     this.nodes = Array.from({ length: instances }, (_, index) => new Node(index, connectionsPerUnitMax));
+    const key = { units, connectionsPerUnitMax, enforcement: 'leased' } as const;
     this.world = world({
-      keys: [makeKey({ units, connectionsPerUnitMax, enforcement: 'leased' })],
+      keys: [makeKey({ ...key, id: POOL }), makeKey({ ...key, id: OTHER })],
       instances: [CENTRE, ...this.nodes.map(({ name }) => name)].map((name) => ({ name })),
       policy: { leaseTermMs: termMs },
     });
@@ -274,6 +279,13 @@ export class LeaseNetwork {
     this.restart(usurper, false);
   }
 
+  /** An instance works under another key from now on: its lease is closed, and its logins at the server go over. */
+  activate(instance: string, key: string): void {
+    const operation = { instance, key, cause: 'activated', inspected: null, actor: 'administrator' } as const;
+    const answer = this.ask({ op: 'activate-key', ...operation });
+    if (answer.is !== 'activation') throw new Error(`not activated: ${JSON.stringify(answer)}`);
+  }
+
   /** A login that the server decides. */
   loginCentrally(user: string): boolean {
     const id = this.world.newId();
@@ -297,13 +309,19 @@ export class LeaseNetwork {
   }
 
   ask(operation: Operation) {
-    return this.world.ask(operation);
+    const rows = this.world.rows.length;
+    const answer = this.world.ask(operation);
+    for (const event of this.world.rows.slice(rows).flatMap((row) => row.events)) {
+      if (event.type === 'moved') for (const [pool, units] of event.used) this.ceilings.set(pool, units);
+    }
+    return answer;
   }
 
   /** The network is whole again: within a term and five seconds everybody who stays is counted together. */
   heal(): void {
     this.requests = [];
     this.replies = [];
+    for (const name of [CENTRE, ...this.nodes.map((node) => node.name)]) this.activate(name, POOL);
     for (const node of [...this.nodes, ...this.ghosts]) {
       node.isSuspended = false;
       if (!node.isDown) node.look();

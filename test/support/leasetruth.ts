@@ -2,7 +2,7 @@
  * What must be true of a network of instances under a leased key after every step, checked from outside.
  */
 import type { Lease } from '../../src/domain/holdings.ts';
-import { CENTRE, type LeaseNetwork, type Node, POOL } from './leasenetwork.ts';
+import { CENTRE, type LeaseNetwork, type Node, OTHER, POOL } from './leasenetwork.ts';
 import { replay, snapshotOf } from './snapshot.ts';
 
 function hold(isSo: boolean, what: () => string): void {
@@ -20,27 +20,53 @@ export function verify(network: LeaseNetwork): void {
   }
 }
 
-/** What the logins that anybody holds valid cost by the facts (F-31…F-33) is never more than is enforced. */
+/** The lease by which an instance holds what it believes in. */
+function leaseOf({ table }: LeaseNetwork, { name, incarnation }: Node): Lease | undefined {
+  const leases = [...(table.places.get(name)?.leases.values() ?? [])];
+  return leases.find((lease) => lease.incarnation === incarnation);
+}
+
+/**
+ * What the logins that anybody holds valid cost by the facts (F-31…F-33) is never more than is enforced, but by
+ * those who were in when their instance was given another key.
+ */
 function verifyTruth(network: LeaseNetwork): void {
-  const { connectionsPerUnitMax, units } = network.fields;
-  const pool = network.table.pools.get(POOL);
+  for (const pool of [POOL, OTHER]) verifyTruthOf(network, pool);
+}
+
+function verifyTruthOf(network: LeaseNetwork, id: string): void {
+  const { connectionsPerUnitMax } = network.fields;
+  const pool = network.table.pools.get(id);
   const connections = new Map<string, number>();
   const add = (user: string, count: number) => connections.set(user, (connections.get(user) ?? 0) + count);
-  for (const node of [...network.nodes, ...network.ghosts])
-    if (node.believes) for (const [user, count] of node.users) add(user, count);
-  for (const login of network.table.places.get(CENTRE)?.logins.values() ?? []) add(login.user!.id, 1);
+  for (const node of [...network.nodes, ...network.ghosts]) {
+    if (!node.believes || leaseOf(network, node)?.pool !== pool) continue;
+    for (const [user, count] of node.users) add(user, count);
+  }
+  for (const login of network.table.places.get(CENTRE)?.logins.values() ?? [])
+    if (login.pool === pool) add(login.user!.id, 1);
   let cost = 0;
   for (const [user, count] of connections) {
     const isEach = pool?.users.get(user)?.transitioned || count > connectionsPerUnitMax;
     cost += isEach ? count : Math.min(1, count);
   }
+  const units = limitOf(network, id);
   const shown = () => JSON.stringify([...connections]);
-  hold(cost <= units, () => `over-grant: ${shown()} cost ${cost} of ${units} units`);
+  hold(cost <= units, () => `over-grant: ${shown()} cost ${cost} of ${units} units of ${id}`);
+}
+
+/** The units of a key that may be in use: the enforced ones, or fewer and fewer of those that went over to it. */
+function limitOf({ fields, ceilings }: LeaseNetwork, pool: string): number {
+  return Math.max(fields.units, ceilings.get(pool) ?? 0);
 }
 
 /** The books add up, and stay within what is enforced (I1, I2). */
-function verifyBooks({ table, fields }: LeaseNetwork): void {
-  const pool = table.pools.get(POOL);
+function verifyBooks(network: LeaseNetwork): void {
+  for (const id of [POOL, OTHER]) verifyBooksOf(network, id);
+}
+
+function verifyBooksOf(network: LeaseNetwork, id: string): void {
+  const pool = network.table.pools.get(id);
   if (!pool) return;
   let used = 0;
   for (const lease of pool.leases) used += lease.units;
@@ -54,24 +80,26 @@ function verifyBooks({ table, fields }: LeaseNetwork): void {
       hold(isHeld, () => `${user.id} is counted together and ${lease.place.instance} has no entry of him`);
     }
   }
-  hold(used === pool.units, () => `the books come to ${used} units, the pool to ${pool.units}`);
-  hold(used <= fields.units, () => `${used} of ${fields.units} units are on the books`);
+  hold(used === pool.units, () => `the books of ${id} come to ${used} units, the pool to ${pool.units}`);
+  const units = limitOf(network, id);
+  hold(used <= units, () => `${used} of ${units} units are on the books of ${id}`);
+  network.ceilings.set(id, used);
 }
 
 /** Whoever passes what one unit serves on an instance has transitioned by the server's word, and by no other. */
-function verifyTransitions({ table, fields }: LeaseNetwork, { users, name }: Node): void {
-  for (const [user, connections] of users) {
-    const isPast = connections > fields.connectionsPerUnitMax;
-    const isKnown = !isPast || table.pools.get(POOL)?.users.get(user)?.transitioned === true;
-    hold(isKnown, () => `${user} has ${connections} connections on ${name} and has not transitioned`);
+function verifyTransitions(network: LeaseNetwork, node: Node): void {
+  const users = leaseOf(network, node)?.pool.users;
+  for (const [user, connections] of node.users) {
+    const isPast = connections > network.fields.connectionsPerUnitMax;
+    const isKnown = !isPast || users?.get(user)?.transitioned === true;
+    hold(isKnown, () => `${user} has ${connections} connections on ${node.name} and has not transitioned`);
   }
 }
 
 /** What an instance believes in is within its books, and what is in is within what it believes in. */
-function verifyNode({ table }: LeaseNetwork, node: Node): void {
+function verifyNode(network: LeaseNetwork, node: Node): void {
   const { rights, name } = node;
-  const leases = [...(table.places.get(name)?.leases.values() ?? [])];
-  const lease = leases.find(({ incarnation }) => incarnation === node.incarnation) as Lease;
+  const lease = leaseOf(network, node) as Lease;
   hold(lease !== undefined, () => `${name} believes in a lease that the server has not`);
   let unheld = 0;
   for (const [user, connections] of node.users) {
@@ -90,7 +118,7 @@ function verifyNode({ table }: LeaseNetwork, node: Node): void {
   }
   const units = rights.units + pinned;
   hold(units <= lease.units, () => `${name} believes in ${units} units, the books say ${lease.units}`);
-  for (const user of table.pools.get(POOL)?.users.values() ?? []) {
+  for (const user of lease.pool.users.values()) {
     const isJoined = !user.apart && (user.transitioned || user.connections > 1);
     const isOpen = isJoined && rights.units > 0 && !rights.entries.has(user.id);
     hold(!isOpen, () => `${user.id} is counted together, and ${name} lets him in on its block`);

@@ -2,7 +2,8 @@
  * A naive model of who holds what, written from the facts alone (F-31…F-33): a list of connections for every
  * user, its units counted from scratch whenever somebody asks. It shares no arithmetic with the domain.
  */
-import { FLAGS, type JournalEvent, type Leased, type Reported } from '../../src/domain/events.ts';
+import { FLAGS, type JournalEvent, type Leased, type Moved, type Reported } from '../../src/domain/events.ts';
+import { ApplicationModel, type Presence } from './applicationmodel.ts';
 
 interface Connection {
   readonly instance: string;
@@ -34,8 +35,25 @@ export class Model {
   /** Users whose connections are counted apart, as `pool user`. */
   readonly #apart = new Set<string>();
 
+  /** Units of applications. */
+  readonly applications = new ApplicationModel();
+
   /** Follows an event. */
   follow(event: JournalEvent): void {
+    const before = this.#presence;
+    this.#follow(event);
+    this.applications.follow(event, before, this.#presence);
+  }
+
+  /** Which logins there are, and who is reported; looked at only where somebody holds something. */
+  get #presence(): Presence {
+    if (this.applications.takes.length === 0) return { logins: [], reported: new Set() };
+    const logins = this.#connections.filter(isLogin).map((one) => ({ ...one }));
+    const reported = [...this.#stated.values()].map(({ instance, user }) => `${instance}\n${user}`);
+    return { logins, reported: new Set(reported) };
+  }
+
+  #follow(event: JournalEvent): void {
     switch (event.type) {
       case 'granted': {
         const { instance, login, pool } = event;
@@ -77,6 +95,9 @@ export class Model {
       case 'joined':
         for (const [user] of event.users) this.#apart.delete(`${event.pool} ${user}`);
         break;
+      case 'moved':
+        this.#move(event);
+        break;
       case 'lingered':
         this.find(event.instance, event.login)!.bound = false;
         break;
@@ -95,7 +116,7 @@ export class Model {
   supposing(event: JournalEvent, pool: string, instance: string) {
     const connections = this.#connections.map((one) => ({ ...one }));
     const passed = new Set(this.#passed);
-    this.follow(event);
+    this.#follow(event);
     const result = { units: this.pool(pool).units, unitsAt: this.unitsAt(instance) };
     this.#connections = connections;
     this.#passed.clear();
@@ -136,6 +157,11 @@ export class Model {
     ).length;
   }
 
+  /** The connections of everybody, and of nobody, under all keys together. */
+  get connectionsHeld(): number {
+    return this.#connections.length;
+  }
+
   hasUserOn(instance: string): boolean {
     return this.#connections.some((one) => one.instance === instance && one.user !== null);
   }
@@ -146,6 +172,28 @@ export class Model {
 
   #costsEach(name: string): boolean {
     return this.#passed.has(name) || this.#apart.has(name);
+  }
+
+  /** Logins that count under another key from now on. Whoever had transitioned has, until he has no connection left. */
+  #move({ instance, from, to, users }: Moved): void {
+    const mine = this.#connections.filter(
+      (one) => one.instance === instance && one.pool === from && isLogin(one),
+    );
+    const passed = mine.filter(({ user }) => user !== null && this.#passed.has(`${from} ${user}`));
+    this.#drop((one) => mine.includes(one));
+    for (const { user } of passed) this.#passed.add(`${to} ${user}`);
+    for (const one of mine) {
+      const moved: Connection = { ...one, pool: to, user: null };
+      this.#connections.push(moved);
+      if (one.user !== null) this.#name(moved, one.user);
+    }
+    for (const { user } of mine) {
+      if (user === null) continue;
+      const flags = users.find(([id]) => id === user)?.[1] ?? 0;
+      if (this.connections(from, user) === 0) this.#apart.delete(`${from} ${user}`);
+      if ((flags & FLAGS.apart) === 0) this.#apart.delete(`${to} ${user}`);
+      else this.#apart.add(`${to} ${user}`);
+    }
   }
 
   /** What an instance may hold on the server's account is connections like any others. */
@@ -213,6 +261,11 @@ export class Model {
     const left = new Set(this.#connections.map((one) => `${one.pool} ${one.user}`));
     for (const name of this.#passed) if (!left.has(name)) this.#passed.delete(name);
   }
+}
+
+/** What is reported or leased stands among the connections as well. */
+function isLogin({ login }: Connection): boolean {
+  return !login.startsWith('reported:') && !login.includes(' ');
 }
 
 function sum(numbers: readonly number[]): number {

@@ -3,9 +3,13 @@
  * about. Left out is what nobody can tell apart: places and pools that hold nothing and never did, and on which
  * of his instances a user has his home.
  */
+
+import type { HoldingsBook } from '../../src/domain/applicationtable.ts';
 import { applyRow } from '../../src/domain/apply.ts';
+import { noDurations } from '../../src/domain/durations.ts';
 import type { JournalRow } from '../../src/domain/events.ts';
 import type { Lease, Login, Place, Pool, User } from '../../src/domain/holdings.ts';
+import { isDefaultPool } from '../../src/domain/instances.ts';
 import { Table } from '../../src/domain/table.ts';
 
 export type Snapshot = ReturnType<typeof snapshotOf>;
@@ -13,6 +17,13 @@ export type Snapshot = ReturnType<typeof snapshotOf>;
 /** @returns everything that a table holds; a value of JSON. */
 export function snapshotOf(table: Table) {
   return {
+    ...applicationsOf(table),
+    marks: sorted(table.places)
+      .filter((place) => place.life !== null)
+      .map(marksOf),
+    unitsMax: [...table.pools]
+      .flatMap(([id, { unitsMax }]) => (unitsMax > 0 && !isDefaultPool(id) ? [[id, unitsMax]] : []))
+      .sort(),
     version: table.version,
     batch: table.batch,
     atMs: table.atMs,
@@ -33,8 +44,42 @@ export function contentOf(table: Table) {
   return content;
 }
 
+function applicationsOf({ applications, counters, places, requests }: Table) {
+  return {
+    applications: sorted(applications).flatMap((sections) => sorted(sections)),
+    counters: sorted(counters).flatMap((each) =>
+      sorted(each).map(({ users, ...counter }) => ({ ...counter, users: [...users].sort() })),
+    ),
+    holdings: sorted(places).flatMap(({ holdings }) => (holdings ? holdingsOf(holdings) : [])),
+    requests: requests.order.slice(requests.from),
+  };
+}
+
+function holdingsOf({ byLogin, byUser }: HoldingsBook) {
+  const held = [...byLogin.values(), ...[...byUser.values()].map((user) => user.held)];
+  const lines = held.flatMap((units) =>
+    [...units.values()].map(({ place, login, userId, counter: { scope, application, feature }, takes }) => ({
+      ...{ instance: place.instance, login: login?.id ?? null, userId, scope, application, feature, takes },
+    })),
+  );
+  const logins = [...byUser].map(([userId, user]) => ({ userId, logins: user.logins }));
+  return [...lines, ...logins].map((line) => JSON.stringify(line)).sort();
+}
+
 function isBare(place: Place): boolean {
   return place.isEmpty && place.units === 0;
+}
+
+function marksOf({ instance, life, marks, durations, webSessions, units }: Place) {
+  const { pool, ...plain } = life!;
+  return {
+    instance,
+    units,
+    life: { ...plain, pool: pool.id },
+    ...marks,
+    webSessions: [...(webSessions ?? [])].sort(),
+    durations: durations ?? noDurations(plain.startedAtMs),
+  };
 }
 
 function placeOf(place: Place) {

@@ -15,6 +15,7 @@ const KINDS = {
   renew: 1,
   reap: 2,
   register: 2,
+  activate: 2,
   configure: 2,
   deregister: 1,
   'release-user': 1,
@@ -74,6 +75,8 @@ export const STEP_KEYS = [
     expirationDate: '2030-01-01',
     validThroughMs: START_MS + 1_200_000,
   }),
+  makeKey({ id: 'small', units: 2, connectionsPerUnitMax: 2 }),
+  makeKey({ id: 'power', units: 5, connectionsPerUnitMax: 4, licenseType: 'power-unit' }),
 ];
 
 /** Two instances share a key, one has a key alone, one has none. */
@@ -170,6 +173,11 @@ export function operationOf(step: Step, lictor: World, asked: Asked): Operation 
         incarnation: (instance?.incarnation ?? 1) - (third % 4 === 0 ? 1 : 0),
         actor,
       };
+    case 'activate': {
+      const cause = third % 4 === 0 ? 'rolled-back' : 'activated';
+      const key = pick(['shared', 'solo', 'small', 'power'], second);
+      return { op: 'activate-key', instance: name, key, cause, inspected: null, actor };
+    }
     case 'deregister':
       return { op: 'deregister', name, actor };
     default:
@@ -203,6 +211,7 @@ function rareOperation(step: Step, name: string, lictor: World, actor: string): 
     deferredIdentification: second % 3 === 0,
     usernameLicensing: third % 3 === 0,
     identityForm: pick(['name', 'name@address'] as const, second),
+    activationProfile: pick(['unlimited', 'unlimited', 'iris'] as const, first),
   };
   switch (step.kind) {
     case 'configure':

@@ -18,6 +18,7 @@ import {
   readStart,
   readUpdate,
   type UpdateBody,
+  writeStart,
   writeUpdate,
 } from '../../src/udp/requests.ts';
 import { documentedVectors, KEYS, LIFE, NAK, NAME, PROOF, ROWS, VECTORS, WELCOME } from './vectors.ts';
@@ -110,6 +111,24 @@ describe('requests', () => {
       digest: { rows: 2, connections: 28 },
     });
     expect(readQuery(bodyOf('QUERY'))).toEqual({ what: 'server', port: 0, report: 0, part: 0 });
+  });
+
+  test('a LicenseID is 1 to 32 characters of text', () => {
+    const startOf = (value: string) =>
+      readStart(
+        writeStart({ key: { by: 'license-id', value }, product: '', version: '', licenseServers: [] }),
+      );
+    expect(startOf('Klinik Süd')?.key).toEqual({ by: 'license-id', value: 'Klinik Süd' });
+    expect(startOf('é'.repeat(32))?.key).toEqual({ by: 'license-id', value: 'é'.repeat(32) });
+    for (const value of ['', 'x'.repeat(33), ' x', 'a\nb', 'a\0']) expect(startOf(value)).toBeNull();
+    const broken = writeStart({
+      key: { by: 'hash', value: 'ff'.repeat(32) },
+      product: '',
+      version: '',
+      licenseServers: [],
+    });
+    broken[0] = 4;
+    expect(readStart(broken)).toBeNull();
   });
 
   test('an answer is no request, and a request no answer', () => {

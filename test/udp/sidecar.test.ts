@@ -67,6 +67,24 @@ describe('start', () => {
     expect(await speaker.send('start', START)).toMatchObject({ type: 'welcome', incarnation: 1 });
   });
 
+  test('a START may name the LicenseID of a key that is served (notes 3.4)', async () => {
+    const world = new World();
+    const byId = writeStart({
+      key: { by: 'license-id', value: 'Klinik Süd' },
+      product: '',
+      version: '',
+      licenseServers: [],
+    });
+    const none = await new Speaker(world).say('start', byId);
+    expect(none?.type).toBe('invalid');
+    expect(readFault(none!.body)).toMatchObject({ code: 'key-not-found' });
+    expect(readFault(none!.body)?.reason).toContain('Klinik Süd');
+    world.lictor.served.set('Klinik Süd', '7-bbbbbbbb');
+    const welcome = await new Speaker(world, 'app-a', Buffer.alloc(8, 2)).say('start', byId);
+    expect(readWelcome(welcome!.body)).toMatchObject({ key: '7-bbbbbbbb', enforcement: 'local' });
+    expect(world.lictor.calls.filter((call) => call.startsWith('key '))).toEqual([]);
+  });
+
   test('INVALID tells that there is no such key, and that a key is not enforced locally', async () => {
     const world = new World();
     const speaker = new Speaker(world);

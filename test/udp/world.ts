@@ -6,7 +6,14 @@ import { createSecretKey } from 'node:crypto';
 import { ApiError, type ProblemCode } from '../../src/client/problems.ts';
 import { type DigestedRow, digestText } from '../../src/domain/digest.ts';
 import { PROBLEMS } from '../../src/domain/errors.ts';
-import type { KnownInstance, Lictor, Registered, Update, UpdateAnswer } from '../../src/udp/lictor.ts';
+import type {
+  KnownInstance,
+  Lictor,
+  Registered,
+  Registration,
+  Update,
+  UpdateAnswer,
+} from '../../src/udp/lictor.ts';
 import {
   type AnswerFrame,
   deriveKeys,
@@ -82,12 +89,15 @@ export class RecordedLictor implements Lictor {
     return this.instances.get(name) ?? null;
   }
 
-  async key(identity: Exclude<KeyIdentity, { by: 'none' }>) {
+  async key(identity: Exclude<KeyIdentity, { by: 'none' | 'license-id' }>) {
     this.#called(`key ${identity.value}`);
     return identity.value === '1' ? { id: '1-aaaaaaaa', enforcement: this.enforcement } : null;
   }
 
-  async register(name: string, { registrationId }: { readonly registrationId: string }): Promise<Registered> {
+  /** The keys that are served, by LicenseID. */
+  readonly served = new Map<string, string>();
+
+  async register(name: string, { registrationId, licenseId }: Registration): Promise<Registered> {
     this.#called(`register ${name} ${registrationId}`);
     const before = this.instances.get(name);
     const isRetry = before?.registrationId === registrationId && before.state === 'active';
@@ -96,12 +106,13 @@ export class RecordedLictor implements Lictor {
       const digest = '0.0.00000000';
       this.instances.set(name, { incarnation, registrationId, state: 'active', sequence: 0, digest });
     }
+    const key = licenseId === undefined ? '1-aaaaaaaa' : this.served.get(licenseId);
     return {
-      key: '1-aaaaaaaa',
+      ...(key === undefined ? {} : { key }),
       incarnation,
       licence: { status: 'valid', reason: '' },
       settings: { unitLimit: 0, connectionLimit: 0, graceSeconds: 60 },
-      enforcement: this.enforcement,
+      enforcement: key === undefined ? 'central' : this.enforcement,
       limit: 10,
       connectionsPerUnitMax: 25,
       nextUpdateAfterSeconds: 15,

@@ -5,10 +5,12 @@
 import { type Static, Type } from 'typebox';
 import { type Action, permits } from '../../domain/access.ts';
 import type { Instances } from '../../service/instances.ts';
+import type { ServedKeys } from '../../service/servedkeys.ts';
 import {
   actorOf,
   etagOf,
   expectAnswer,
+  fieldFault,
   IfMatch,
   ifMatchOf,
   LANE_PROBLEMS,
@@ -42,6 +44,7 @@ const ListQuery = Type.Object(
 /** The services that these routes call. */
 interface Using {
   readonly instances: Instances;
+  readonly servedKeys: Pick<ServedKeys, 'servedUnder'>;
   /** How often an instance that decides for itself should report, in seconds. */
   readonly updateIntervalSeconds: number;
 }
@@ -71,13 +74,25 @@ async function requireRegistration(
   name: string,
   body: Static<typeof Registration>,
 ): Promise<void> {
-  requirePermission(request, 'instances.register', { instance: name, keyId: body.key ?? null });
+  const keyId = await keyOfRegistration(services, body);
+  requirePermission(request, 'instances.register', { instance: name, keyId });
   await requireOn(request, services, 'instances.register', name);
-  const { settings } = body;
+  const { settings, licenseId } = body;
+  if (body.key !== undefined && licenseId !== undefined) {
+    throw fieldFault('/licenseId', 'must be left out where a key is named');
+  }
   const isAdministrative = ADMINISTRATIVE_SETTINGS.some((setting) => settings?.[setting] !== undefined);
   if (isAdministrative) {
-    requirePermission(request, 'instances.change', { instance: name, keyId: body.key ?? null });
+    requirePermission(request, 'instances.change', { instance: name, keyId });
   }
+}
+
+/** The key that a registration comes to: the one that it names, or that is served by the LicenseID that it names. */
+async function keyOfRegistration(
+  { servedKeys }: Using,
+  { key, licenseId }: Static<typeof Registration>,
+): Promise<string | null> {
+  return key ?? (licenseId === undefined ? null : servedKeys.servedUnder(licenseId));
 }
 
 /**
@@ -105,7 +120,7 @@ function registerRoute(app: App, services: Using): void {
         operationId: 'registerInstance',
         summary: 'Register an instance',
         description:
-          'At every start, and to take another key. 201 for a new name, else 200. Settings are taken when a life begins; those left out keep their values. `unitLimit`, `connectionLimit` and `trustedProxies` need a token that permits `instances.change`.',
+          'At every start, and to take another key. In place of a key it may name the LicenseID under which one is served. 201 for a new name, else 200. Settings are taken when a life begins; those left out keep their values. `unitLimit`, `connectionLimit` and `trustedProxies` need a token that permits `instances.change`.',
         tags: ['instances'],
         params: NameParams,
         body: Registration,
@@ -124,11 +139,13 @@ function registerRoute(app: App, services: Using): void {
     },
     async (request, reply) => {
       const { name } = request.params;
-      const { key, incarnation, registrationId, product, version, licenseServers, settings } = request.body;
+      const { key, licenseId, incarnation, registrationId, product, version, licenseServers, settings } =
+        request.body;
       await requireRegistration(request, services, name, request.body);
       const answer = await services.instances.register({
         name,
         key: key ?? null,
+        licenseId,
         incarnation: incarnation ?? null,
         registrationId: registrationId ?? null,
         product: product ?? null,

@@ -5,7 +5,10 @@
 import { type Static, Type } from 'typebox';
 import { permits } from '../../domain/access.ts';
 import { KEY_FIELD_LIMITS } from '../../domain/keyfields.ts';
+import type { Activations } from '../../service/activations.ts';
+import type { Instances } from '../../service/instances.ts';
 import { featureOf, type Inspection, type Keys } from '../../service/keys.ts';
+import { InspectedActivationShape, showInspectedActivation } from '../activation-shapes.ts';
 import {
   actorOf,
   etagOf,
@@ -20,7 +23,7 @@ import {
 import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
-import { bytesOf, KEY_BODY_BYTES_MAX, KeyFileBody } from '../keyrequests.ts';
+import { bytesOf, InspectBody, KEY_BODY_BYTES_MAX, KeyFileBody } from '../keyrequests.ts';
 import {
   Feature,
   Key,
@@ -45,7 +48,13 @@ const Inspected = Type.Object({
   status: Type.Optional(KeyStatusView),
   enforces: Type.Optional(Type.String({ description: 'What would be enforced, in words.' })),
   notices: Type.Array(Type.String(), { description: 'Things worth knowing that do not prevent its use.' }),
-  encoding: Type.Enum(['utf-8', 'latin-1'], { type: 'string' }),
+  encoding: Type.Optional(
+    Type.Enum(['utf-8', 'latin-1'], {
+      type: 'string',
+      description: 'Of the file; absent for a key that is built in.',
+    }),
+  ),
+  activation: Type.Optional(InspectedActivationShape),
   sections: Type.Array(
     Type.Object({
       name: Type.String(),
@@ -94,8 +103,8 @@ function showInspection(inspection: Inspection): Static<typeof Inspected> {
   const { id, file, verdict, status, isInstalled } = inspection;
   const found = {
     installed: isInstalled,
-    encoding: file.encoding,
-    sections: file.sections.map(({ name, kind, line, entries }) => ({
+    ...(file === null ? {} : { encoding: file.encoding }),
+    sections: (file?.sections ?? []).map(({ name, kind, line, entries }) => ({
       name,
       kind,
       line,
@@ -120,6 +129,8 @@ function showInspection(inspection: Inspection): Static<typeof Inspected> {
 /** The services that these routes call. */
 interface Using {
   readonly keys: Keys;
+  readonly activations: Activations;
+  readonly instances: Instances;
 }
 
 type App = Parameters<RoutePlugin>[0];
@@ -151,16 +162,44 @@ function inspectRoute(app: App, services: Using): void {
       schema: {
         operationId: 'inspectKey',
         summary: 'Look at a key file without installing it',
-        description: 'Stores nothing. A file that cannot be read answers 422 with every fault in `faults`.',
+        description:
+          'Stores nothing. A file that cannot be read answers 422 with every fault in `faults`. With `instance` the answer says what would become of the key there: both keys side by side, what is less, whether a restart is needed and why. Its `inspection` is the ETag as well: `PUT /v1/instances/{name}/key` with it as `If-Match` applies exactly what was shown. An installed key is looked at by `key`, its ID.',
         tags: ['keys'],
-        body: KeyFileBody,
-        response: responses({ 200: Inspected }, ['key-file-invalid', 'not-ready'], { body: true }),
+        body: InspectBody,
+        response: responses(
+          { 200: Inspected },
+          ['key-file-invalid', 'key-not-found', 'instance-not-found', 'not-ready'],
+          { body: true },
+        ),
       },
     },
-    async ({ body }) => {
-      return showInspection(await services.keys.inspect(bytesOf(body), body.stated));
+    async (request, reply) => {
+      const { instance, key, ...file } = request.body;
+      const { keys, activations } = services;
+      if (key !== undefined) requirePermission(request, 'keys.read', { keyId: key });
+      const inspection =
+        key === undefined
+          ? await keys.inspect(bytesOf(file), file.stated)
+          : await keys.inspectInstalled(key, file);
+      const shown = showInspection(inspection);
+      if (instance === undefined) return shown;
+      await requireInstance(request, services, instance);
+      const inspected = await activations.inspect(instance, inspection.verdict, inspection.id);
+      if (inspected.result.ok) reply.header('etag', etagOf(inspected.result.token));
+      return { ...shown, activation: showInspectedActivation(inspected) };
     },
   );
+}
+
+/** What is said of an instance and its key is for those who may read both. */
+async function requireInstance(
+  request: Parameters<typeof principalOf>[0],
+  { instances }: Using,
+  name: string,
+): Promise<void> {
+  const isByKey = principalOf(request).keys !== null;
+  const keyId = isByKey ? await instances.keyOf(name) : null;
+  if (keyId !== undefined) requirePermission(request, 'instances.read', { instance: name, keyId });
 }
 
 function installRoute(app: App, services: Using): void {

@@ -4,11 +4,14 @@
 
 import { type Static, Type } from 'typebox';
 import type { Client } from '../../domain/clients.ts';
+import { summaryText } from '../../domain/reporttexts.ts';
+import { serversText } from '../../domain/reporttexts-distributed.ts';
 import type {
   DistributedUse,
   DumpPage,
   DumpPosition,
   KeyTotal,
+  LocalUse,
   ServerUsage,
   Summary,
   UsageSummary,
@@ -17,7 +20,7 @@ import { AS_OF, fieldFault, PageAsOf, showAsOf } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
-import { dumpText, prefersText, summaryText, TEXT_TYPE } from '../legacytext.ts';
+import { AS_OF_HEADER, asText, headReport, prefersText } from '../legacytext.ts';
 import { jsonOrText, PageQuery, pageLimit, responses } from '../schemas.ts';
 
 /** How many users one text bears. */
@@ -32,6 +35,13 @@ const SummaryQuery = Type.Object(
   {
     key: Name('Which key is summarised.'),
     instance: Name('Whose own use is shown beside; without `key`, its key is summarised.'),
+    generation: Type.Optional(
+      Type.Enum(['cache', 'iris'], {
+        type: 'string',
+        description:
+          'The product whose text is wanted: `iris` leaves out the enforced units. Left out, that of the instance.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -63,6 +73,8 @@ const SummaryView = Type.Object({
       connections: Count('Connections on this instance.'),
       users: Count('Distinct users on this instance.'),
       units: Count('Units as this instance sees them: a user who is also elsewhere counts here too.'),
+      connectionsPeak: Count('The most connections at one time since it was started.'),
+      unitsPeak: Count('The most units at one time since it was started.'),
     }),
   ),
   ...AS_OF,
@@ -110,7 +122,11 @@ const Dump = Type.Object({
 });
 
 const DumpQuery = Type.Object(
-  { ...PageQuery.properties, key: Name('Only of this key.') },
+  {
+    ...PageQuery.properties,
+    key: Name('Only of this key.'),
+    instance: Name('Only of this instance (`DumpServer`).'),
+  },
   { additionalProperties: false },
 );
 
@@ -127,9 +143,13 @@ function showSummary({ key, distributed, local, asOf }: UsageSummary): Static<ty
   return {
     ...keyMember(key),
     distributed: { ...(distributed satisfies DistributedUse) },
-    ...(local === null ? {} : { local: { ...local } }),
+    ...(local === null ? {} : { local: showLocal(local) }),
     ...showAsOf(asOf),
   };
+}
+
+function showLocal({ generation: _generation, ...local }: LocalUse) {
+  return local;
 }
 
 function showClient({ userId, connections, units, isShared }: Client): Static<typeof ClientView> {
@@ -173,8 +193,7 @@ function summaryRoute(app: App, { summary }: Using): void {
       schema: {
         operationId: 'summariseUsage',
         summary: 'What all instances of a key use together, and one of them by itself',
-        description:
-          'With neither parameter: the instance that the token is restricted to, or the only key there is. `Accept: text/plain` gives the layout of the legacy `ShowSummary`, in which users are units.',
+        description: `With neither parameter: the instance that the token is restricted to, or the only key there is. \`Accept: text/plain\` gives the layout of the legacy \`ShowSummary\`, in which users are units. ${AS_OF_HEADER}`,
         tags: ['usage'],
         querystring: SummaryQuery,
         response: responses({ 200: jsonOrText('The summary.', SummaryView) }, [
@@ -185,12 +204,11 @@ function summaryRoute(app: App, { summary }: Using): void {
       },
     },
     async (request, reply) => {
-      const { key, instance } = request.query;
+      const { key, instance, generation } = request.query;
       const found = await summary.summarise(principalOf(request), { key, instance });
-      reply.header('vary', 'accept');
+      headReport(reply, found.asOf);
       if (!prefersText(request)) return showSummary(found);
-      reply.type(TEXT_TYPE);
-      return summaryText(found) as unknown as Static<typeof SummaryView>;
+      return asText(reply, summaryText(found, generation ?? found.local?.generation ?? 'cache'));
     },
   );
 }
@@ -203,28 +221,37 @@ function dumpRoute(app: App, { summary }: Using): void {
       schema: {
         operationId: 'dumpServers',
         summary: 'Everybody on every instance, and what he costs',
-        description: `By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. \`limit\` counts users. \`Accept: text/plain\` gives the layout of the legacy dump, whole, up to ${TEXT_CLIENTS_MAX} users.`,
+        description: `By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. \`limit\` counts users. \`Accept: text/plain\` gives the layout of the legacy \`DumpServers\`, or \`DumpServer\` with an instance, whole, up to ${TEXT_CLIENTS_MAX} users. ${AS_OF_HEADER}`,
         tags: ['usage'],
         querystring: DumpQuery,
-        response: responses({ 200: jsonOrText('The dump.', Dump) }, ['key-not-found', 'not-ready']),
+        response: responses({ 200: jsonOrText('The dump.', Dump) }, [
+          'key-not-found',
+          'instance-not-found',
+          'not-ready',
+        ]),
       },
     },
     async (request, reply) => {
-      const { key, cursor } = request.query;
+      const { key, instance, cursor } = request.query;
       const principal = principalOf(request);
       if (key !== undefined)
         requirePermission(request, 'usage.read', { keyId: key, instance: principal.instance });
-      reply.header('vary', 'accept');
       if (prefersText(request)) {
         if (cursor !== undefined) throw fieldFault('?cursor', 'is for pages of JSON; the text is whole');
         const limit = TEXT_CLIENTS_MAX;
-        reply.type(TEXT_TYPE);
-        const text = dumpText(await summary.dump(principal, { key, after: null, limit }));
-        return text as unknown as Static<typeof Dump>;
+        const { servers, totals, next, asOf } = await summary.dump(principal, {
+          ...{ key, instance, limit },
+          after: null,
+        });
+        headReport(reply, asOf);
+        const shown = { servers, totals, isCut: next !== null, atMs: asOf.atMs, instance: instance ?? null };
+        return asText(reply, serversText(shown));
       }
       const position = decodeCursor(CURSOR, cursor, 3);
       const after = position === null ? null : (position.map(String) as unknown as DumpPosition);
-      return showDump(await summary.dump(principal, { key, after, limit: pageLimit(request.query) }));
+      const page = await summary.dump(principal, { key, instance, after, limit: pageLimit(request.query) });
+      headReport(reply, page.asOf);
+      return showDump(page);
     },
   );
 }

@@ -1,0 +1,340 @@
+/**
+ * Application licences of an instance (F-70…F-74): loading them, and taking and giving back units for who is in.
+ * The server counts them, whoever decides the logins. What a login of the server's has taken goes with it there; for
+ * one that the instance let in itself the units are held in the name of its user, and given back when it goes out.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { DEFAULT_FEATURE } from '../domain/applications.ts';
+import { LocalLogin } from '../domain/localtable.ts';
+import type { Problem } from '../domain/operations.ts';
+import {
+  type ApplicationFault,
+  type ApplicationRefusal,
+  namesOf,
+  type UnitsHeld,
+  type UnitsVerdict,
+  type Wanted,
+  verdictOfLoad,
+  verdictOfTake,
+} from './application-verdicts.ts';
+import type { Client } from './client.ts';
+import { CentralLogin } from './instance-central.ts';
+import type { InstanceLogin } from './instance-logins.ts';
+import type { AskOptions } from './instance-options.ts';
+import type {
+  ListApplicationsAnswer,
+  ListHoldersAnswer,
+  ListHoldersQuery,
+  LoadApplicationsAnswer,
+  ReadApplicationAnswer,
+  ReadApplicationFeatureAnswer,
+  ReadInstanceLoginAnswer,
+  ReturnApplicationsBody,
+  TakeApplicationsBody,
+} from './openapi.ts';
+import { each } from './pages.ts';
+import { ApiError } from './problems.ts';
+import type { CallOptions, SendOptions } from './transport.ts';
+
+const ASK_TIMEOUT_MS = 10_000;
+/** How many returns that the server has not heard of are kept; the others go with their user's last connection. */
+const RETURNS_KEPT_MAX = 10_000;
+/** How long it is tried to find out what became of a take without an answer. */
+const FIND_OUT: SendOptions = { timeoutMs: 30_000, attemptsMax: 20, isBackground: true };
+
+/** What of the instance the units depend on. */
+export interface ApplicationsOptions {
+  readonly client: Pick<Client, 'applications'>;
+  readonly name: string;
+  /** Why nothing is taken any more; null while the instance goes on. */
+  readonly ended: () => Problem | null;
+  /** Tells the server who is in. */
+  readonly report: () => Promise<void>;
+  /** How long to wait for the server, of so many milliseconds. */
+  readonly patienceMs: (timeoutMs: number) => number;
+}
+
+/** What loading came to: the sections, or what is wrong with the file, with every fault. */
+export type LoadVerdict =
+  | { readonly is: 'granted'; readonly applications: LoadApplicationsAnswer['items'] }
+  | (Problem & { readonly faults: readonly ApplicationFault[] });
+
+/** How an application licence is loaded. */
+export interface LoadOptions extends CallOptions {
+  /** The one section of the file to load; left out, all of them are, or none. */
+  readonly application?: string | undefined;
+}
+
+/** What one login that the instance let in itself has taken. */
+interface Taken {
+  readonly userId: string;
+  /** By application and feature; how often. */
+  readonly features: Map<string, { readonly name: Required<Wanted>; takes: number }>;
+}
+
+/** The application licences of an instance: `instance.applications`. */
+export class InstanceApplications {
+  readonly #options: ApplicationsOptions;
+  /** Of logins that the server does not know by themselves. */
+  readonly #taken = new WeakMap<LocalLogin, Taken>();
+  /** Whether any login ever was among them, so that who takes nothing pays for nothing. */
+  #isUsed = false;
+  /** Returns that the server is still to be told of, by their IDs. */
+  readonly #returns = new Map<string, ReturnApplicationsBody>();
+
+  /** Made by the instance. */
+  constructor(options: ApplicationsOptions) {
+    this.#options = options;
+  }
+
+  /** How many returns wait to be told. */
+  get returnsWaiting(): number {
+    return this.#returns.size;
+  }
+
+  /**
+   * Loads an application licence: the content of an `.ini` file as text or bytes, or keywords and values, for which
+   * `application` must be named.
+   * @returns what is loaded, or the problem with every fault of the file, its line, and what to do.
+   * @throws ApiError when the token does not permit it; UnreachableError.
+   */
+  async load(
+    content: string | Uint8Array | Readonly<Record<string, string | number>>,
+    options: LoadOptions = {},
+  ): Promise<LoadVerdict> {
+    const { applications } = this.#options.client;
+    const { name } = this.#options;
+    const { application, ...call } = options;
+    const body =
+      typeof content === 'string'
+        ? { file: content }
+        : content instanceof Uint8Array
+          ? { fileBase64: Buffer.from(content).toString('base64') }
+          : { entries: content };
+    if (application === undefined && 'entries' in body) return NAMELESS;
+    try {
+      if (application === undefined) {
+        const { items } = await applications.loadAll(name, body, call);
+        return { is: 'granted', applications: items };
+      }
+      const loaded = await applications.load(name, application, body, '*', call);
+      return { is: 'granted', applications: [loaded] };
+    } catch (error) {
+      return verdictOfLoad(error);
+    }
+  }
+
+  /**
+   * Takes a unit of each feature for a login, all or none. A unit is the user's: who has it already takes it again
+   * for nothing.
+   * @param login - one that is in and has a user.
+   * @param wanted - an application, which means its `Concurrent Users`, or features of applications.
+   * @returns what is held now; the refusal with who holds how many; or what is wrong with the request. Never throws
+   * for these.
+   * @throws ApiError when the token does not permit it; the reason of the signal.
+   */
+  async take(
+    login: InstanceLogin,
+    wanted: string | Wanted | readonly (string | Wanted)[],
+    options: AskOptions = {},
+  ): Promise<UnitsVerdict> {
+    const features = namesOf(wanted);
+    if ('is' in features) return features;
+    const holder = this.#holderOf(login);
+    if ('is' in holder) return holder;
+    const body: TakeApplicationsBody = { ...holder, features, id: randomUUID() };
+    const verdict = await this.#takeAs(body, options);
+    if (verdict.is !== 'granted' || !(login instanceof LocalLogin)) return verdict;
+    if (login.isHeld && login.userId === verdict.userId) return this.#note(login, verdict, features);
+    // It went out, or became another user, while the server decided.
+    this.#giveBackLater({ ...holder, features });
+    await this.flush(this.#call(options)).catch(() => {});
+    return notHeld();
+  }
+
+  async #takeAs(body: TakeApplicationsBody, options: AskOptions): Promise<UnitsVerdict> {
+    const { name, report, ended, client } = this.#options;
+    const deadlineMs = performance.now() + (options.timeoutMs ?? ASK_TIMEOUT_MS);
+    const ask = async () => {
+      options.signal?.throwIfAborted();
+      const why = ended();
+      if (why !== null) return why;
+      const leftMs = Math.max(1, deadlineMs - performance.now());
+      const onUncertain = () => void this.#findOut(body);
+      const call: SendOptions = { ...this.#call({ ...options, timeoutMs: leftMs }), onUncertain };
+      return verdictOfTake(client.applications.take(name, body, call), name);
+    };
+    const first = await ask();
+    if (body.userId === undefined || first.is !== 'problem' || first.code !== 'holder-missing') return first;
+    // The server has not heard of this user yet: he is reported, and asked for once more.
+    await report();
+    return ask();
+  }
+
+  /** A take without an answer is asked for under its ID again, and what it came to is given back. */
+  async #findOut(body: TakeApplicationsBody): Promise<void> {
+    const { name, client } = this.#options;
+    try {
+      await client.applications.take(name, body, FIND_OUT);
+    } catch {
+      // What was not granted, or cannot be asked for, goes with the login or its user.
+      return;
+    }
+    const { id: _id, ...taken } = body;
+    this.#giveBackLater(taken);
+    await this.flush(FIND_OUT).catch(() => {});
+  }
+
+  /**
+   * Gives back one take of each feature, or everything that the login has taken. What it does not hold is no fault:
+   * `released` is false then.
+   * @param wanted - as for `take`; left out, everything.
+   * @returns what is held afterwards, or what is wrong.
+   * @throws as `take`.
+   */
+  async return(
+    login: InstanceLogin,
+    wanted?: string | Wanted | readonly (string | Wanted)[],
+    options: AskOptions = {},
+  ): Promise<UnitsVerdict> {
+    const features = wanted === undefined ? undefined : namesOf(wanted);
+    if (features !== undefined && 'is' in features) return features;
+    const holder = this.#holderOf(login);
+    if ('is' in holder) return holder;
+    const { client, name } = this.#options;
+    const held = login instanceof LocalLogin ? this.#heldOf(login, features) : features;
+    if (held?.length === 0) return { is: 'granted', userId: login.userId ?? '', features: missing(features ?? []) };
+    const body = { ...holder, id: randomUUID(), ...(held === undefined ? {} : { features: held }) };
+    const verdict = await verdictOfTake(client.applications.return(name, body, this.#call(options)), name);
+    if (verdict.is !== 'granted' || !(login instanceof LocalLogin)) return verdict;
+    const noted = this.#note(login, verdict, held ?? [], -1);
+    return { ...noted, features: [...noted.features, ...missing(without(features ?? [], held ?? []))] };
+  }
+
+  /**
+   * Everything that the instance is licensed for, or one application, with what is in use of each feature: `units`,
+   * `used`, `maxUsed`, `free` and `minimum`.
+   * @throws ApiError; UnreachableError.
+   */
+  counts(application?: undefined, feature?: undefined, options?: CallOptions): Promise<ListApplicationsAnswer>;
+  counts(application: string, feature?: undefined, options?: CallOptions): Promise<ReadApplicationAnswer>;
+  counts(application: string, feature: string, options?: CallOptions): Promise<ReadApplicationFeatureAnswer>;
+  counts(
+    application?: string,
+    feature?: string,
+    options?: CallOptions,
+  ): Promise<ListApplicationsAnswer | ReadApplicationAnswer | ReadApplicationFeatureAnswer> {
+    const { client, name } = this.#options;
+    if (application === undefined) return client.applications.list(name, {}, options);
+    if (feature === undefined) return client.applications.read(name, application, options);
+    return client.applications.feature(name, application, feature, options);
+  }
+
+  /**
+   * Who holds units of an application, page by page: `for await (const holder of …)`. A moment old.
+   * @throws ApiError; UnreachableError.
+   */
+  holders(
+    application: string,
+    query: ListHoldersQuery = {},
+    options?: CallOptions,
+  ): AsyncGenerator<ListHoldersAnswer['items'][number], void, undefined> {
+    const { client, name } = this.#options;
+    const list = (page: ListHoldersQuery = {}, call?: CallOptions) =>
+      client.applications.holders(name, application, page, call);
+    return each(list, query, options);
+  }
+
+  /**
+   * Whether no more instances use the key than a keyword licenses (`ApplicationServerLogin`).
+   * @throws ApiError; UnreachableError.
+   */
+  instanceLogin(
+    application: string,
+    feature: string = DEFAULT_FEATURE,
+    options?: CallOptions,
+  ): Promise<ReadInstanceLoginAnswer> {
+    const { client, name } = this.#options;
+    return client.applications.instanceLogin(name, application, { feature }, options);
+  }
+
+  /** What a login that the instance let in itself has taken goes back, because it is out or another user's. */
+  letGo(login: LocalLogin): void {
+    if (!this.#isUsed) return;
+    const taken = this.#taken.get(login);
+    if (taken === undefined) return;
+    this.#taken.delete(login);
+    const features = [...taken.features.values()].flatMap(({ name, takes }) => Array(takes).fill(name));
+    for (let from = 0; from < features.length; from += FEATURES_PER_CALL_MAX) {
+      this.#giveBackLater({ userId: taken.userId, features: features.slice(from, from + FEATURES_PER_CALL_MAX) });
+    }
+  }
+
+  #giveBackLater(body: ReturnApplicationsBody): void {
+    if (this.#returns.size >= RETURNS_KEPT_MAX) return;
+    const id = randomUUID();
+    this.#returns.set(id, { ...body, id });
+  }
+
+  /**
+   * Tells the server of the returns that wait.
+   * @throws UnreachableError; ApiError when the server takes nothing now: what was not told waits on.
+   */
+  async flush(options: SendOptions): Promise<void> {
+    const { client, name } = this.#options;
+    for (const [id, body] of this.#returns) {
+      try {
+        await client.applications.return(name, body, options);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status >= 500) throw error;
+        // Its holder is not there any more, and what was held went with him.
+      }
+      this.#returns.delete(id);
+    }
+  }
+
+  #call({ signal, timeoutMs = ASK_TIMEOUT_MS }: AskOptions): SendOptions {
+    return { signal, timeoutMs: this.#options.patienceMs(timeoutMs) };
+  }
+
+  #holderOf(login: InstanceLogin): { readonly login: string } | { readonly userId: string } | Problem {
+    const ended = this.#options.ended();
+    if (ended !== null) return ended;
+    if (login?.is !== 'granted' || !login.isHeld) return notHeld();
+    if (login instanceof CentralLogin) return { login: login.id };
+    return login.userId === null ? NOBODYS : { userId: login.userId };
+  }
+
+  /** Of a login of its own the instance knows what it holds; the server, what its user holds on the instance. */
+  #note(login: LocalLogin, verdict: UnitsHeld, features: readonly Required<Wanted>[], step = 1): UnitsHeld {
+    const { userId } = verdict;
+    const known = this.#taken.get(login);
+    const taken = known?.userId === userId ? known : { userId, features: new Map() };
+    for (const name of features) {
+      const key = keyOf(name);
+      const one = taken.features.get(key) ?? { name, takes: 0 };
+      one.takes += step;
+      if (one.takes > 0) taken.features.set(key, one);
+      else taken.features.delete(key);
+    }
+    this.#isUsed = true;
+    this.#taken.set(login, taken);
+    const own = (name: Required<Wanted>) => taken.features.get(keyOf(name))?.takes ?? 0;
+    return { ...verdict, features: verdict.features.map((one) => ({ ...one, held: own(one) })) };
+  }
+
+  /** Those of some features that a login holds, as often as it does. */
+  #heldOf(login: LocalLogin, features: readonly Required<Wanted>[] | undefined): Required<Wanted>[] {
+    const taken = this.#taken.get(login);
+    const left = new Map([...(taken?.features ?? [])].map(([key, { takes }]) => [key, takes]));
+    if (features === undefined) {
+      return [...(taken?.features.values() ?? [])].flatMap(({ name, takes }) => Array(takes).fill(name));
+    }
+    return features.filter((name) => {
+      const takes = left.get(keyOf(name)) ?? 0;
+      left.set(keyOf(name), takes - 1);
+      return takes > 0;
+    });
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Loading application sections and taking them away (F-71, F-72), and what a change of an instance's key or of a
+ * login's user means for the units that are held.
+ */
+
+import type { MovedUnits } from './applicationevents.ts';
+import { exhaustedGround } from './applicationgrounds.ts';
+import type { Exhausted, LoadApplication, RemoveApplication } from './applicationoperations.ts';
+import {
+  APPLICATIONS_MAX,
+  type Application,
+  type ApplicationSection,
+  findLicensed,
+  unitsOfFeature,
+} from './applications.ts';
+import { type Counter, scopeKey } from './applicationtable.ts';
+import { holdersOf, sharedNames } from './applicationtakes.ts';
+import type { Policy } from './decide.ts';
+import type { Draft } from './draft.ts';
+import type { Ground } from './grounds.ts';
+import type { Login } from './holdings.ts';
+import type { Instance } from './instances.ts';
+import { instanceNotFound } from './logins.ts';
+import type { Answer, Problem } from './operations.ts';
+import type { Table } from './table.ts';
+
+/** Decides a load: every section or none. The same content again is there already and changes nothing. */
+export function decideLoad(draft: Draft, operation: LoadApplication): Answer {
+  const { table } = draft;
+  const { instance: name, sections } = operation;
+  const instance = table.instances.get(name);
+  if (!instance) return instanceNotFound(name);
+  const problem = refuseLoad(table, instance, sections);
+  if (problem) return problem;
+  const applications: Application[] = [];
+  const outcomes: ('loaded' | 'replaced' | 'present')[] = [];
+  for (const section of sections) {
+    const current = table.applications.get(name)?.get(section.name);
+    const isPresent = current !== undefined && sameContent(current, section);
+    outcomes.push(isPresent ? 'present' : current ? 'replaced' : 'loaded');
+    applications.push(isPresent ? current : load(draft, operation, section));
+  }
+  return { is: 'applications', applications, outcomes };
+}
+
+function load(draft: Draft, { instance, actor }: LoadApplication, section: ApplicationSection): Application {
+  const application: Application = {
+    instance,
+    name: section.name,
+    entries: section.entries,
+    signature: section.signature,
+    signingKeyId: section.signingKeyId,
+    loadedAtMs: draft.atMs,
+    loadedBy: actor,
+    revision: draft.nextDecision,
+  };
+  draft.emit({ type: 'application-loaded', application, by: draft.by(actor) });
+  return application;
+}
+
+function sameContent(one: ApplicationSection, other: ApplicationSection): boolean {
+  const content = ({ entries, signature, signingKeyId }: ApplicationSection) =>
+    JSON.stringify([entries, signature, signingKeyId]);
+  return content(one) === content(other);
+}
+
+function refuseLoad(
+  table: Table,
+  instance: Instance,
+  sections: readonly ApplicationSection[],
+): Problem | null {
+  const { name, key: keyId } = instance;
+  const key = keyId === null ? undefined : table.keys.get(keyId);
+  const taken = sections.find((section) => key?.sections.some((one) => one.name === section.name));
+  if (taken) {
+    return {
+      is: 'problem',
+      code: 'application-protected',
+      detail: `[${taken.name}] comes with the key ${keyId} of instance "${name}", which alone can change it. Load yours under another name.`,
+    };
+  }
+  const names = new Set(table.applications.get(name)?.keys());
+  for (const section of sections) names.add(section.name);
+  if (names.size <= APPLICATIONS_MAX) return null;
+  return {
+    is: 'problem',
+    code: 'application-limit-reached',
+    detail: `Instance "${name}" would have ${names.size} application sections, and may have ${APPLICATIONS_MAX}. Remove those that are not used any more.`,
+  };
+}
+
+/** Decides the end of a loaded section. It can be repeated; what is held of it stays held. */
+export function decideUnload(draft: Draft, operation: RemoveApplication): Answer {
+  const { instance, name, actor } = operation;
+  if (!draft.table.applications.get(instance)?.has(name)) return { is: 'done' };
+  draft.emit({ type: 'application-removed', instance, application: name, by: draft.by(actor) });
+  return { is: 'done' };
+}
+
+/**
+ * Emits what becomes of an instance's holdings when it takes another key: what is counted across the one is
+ * counted across the other from then on, with nobody losing anything, and the peaks of the sections that came with
+ * the key begin anew. To be called before the record of the instance is changed.
+ * @param to - the new key's ID; null without one.
+ */
+export function moveHoldings(
+  draft: Draft,
+  { name, key: from }: Instance,
+  to: string | null,
+  actor: string,
+): void {
+  const { table } = draft;
+  if (from === to || table.counters.size === 0) return;
+  const features: MovedUnits[] = [];
+  const own = table.counters.get(scopeKey({ instance: name }))?.values() ?? [];
+  for (const { application, feature, users } of own) {
+    if (table.applications.get(name)?.has(application)) continue;
+    features.push({ application, feature, from: null, to: null, usedFrom: users.size, usedTo: users.size });
+  }
+  if (from !== null) {
+    for (const counter of table.counters.get(scopeKey({ key: from }))?.values() ?? [])
+      features.push(...movedOf(table, name, counter, from, to));
+  }
+  if (features.length === 0) return;
+  draft.emit({ type: 'holdings-moved', instance: name, features, by: draft.by(actor) });
+}
+
+/** What a feature comes to in both scopes when an instance takes its holdings along; nothing when it has none. */
+function movedOf(
+  table: Table,
+  instance: string,
+  counter: Counter,
+  from: string,
+  to: string | null,
+): MovedUnits[] {
+  const { application, feature, users } = counter;
+  const here = takesOn(table, instance, counter);
+  if (here.size === 0) return [];
+  const scope = to === null ? { instance } : { key: to };
+  const there = table.counters.get(scopeKey(scope))?.get(`${application}\n${feature}`)?.users;
+  const left = [...here].filter(([userId, takes]) => users.get(userId) === takes).length;
+  const come = [...here.keys()].filter((userId) => !there?.has(userId)).length;
+  const usedTo = (there?.size ?? 0) + come;
+  return [{ application, feature, from, to, usedFrom: users.size - left, usedTo }];
+}
+
+/** How often each user holds a feature on one instance. */
+export function takesOn(table: Table, instance: string, counter: Counter): Map<string, number> {
+  const takes = new Map<string, number>();
+  const book = table.places.get(instance)?.holdings;
+  const all = [
+    ...(book?.byLogin.values() ?? []),
+    ...[...(book?.byUser.values() ?? [])].map(({ held }) => held),
+  ];
+  for (const held of all) {
+    const holding = held.get(counter);
+    if (holding) takes.set(holding.userId, (takes.get(holding.userId) ?? 0) + holding.takes);
+  }
+  return takes;
+}
+
+/**
+ * Counts the users of a feature from what each of them holds (`CheckAppLicenseUsed`).
+ * @returns how many they are; the counter should say the same.
+ */
+export function recount(table: Table, counter: Counter): number {
+  const users = new Set<string>();
+  for (const instance of table.places.keys())
+    for (const userId of takesOn(table, instance, counter).keys()) users.add(userId);
+  return users.size;
+}
+
+/**
+ * What stands against a login becoming another user's: a feature that it holds and whose units are all taken. The
+ * former user may go on holding it by another login, so that one more is needed.
+ * @param to - the user whom the login identifies itself as.
+ * @returns null when everything it holds can become his.
+ */
+export function refusePassing(
+  table: Table,
+  instance: Instance,
+  login: Login,
+  to: string,
+  policy: Pick<Policy, 'sharedApplications'>,
+): { readonly ground: Ground; readonly exhausted: Exhausted } | null {
+  for (const { counter, userId, takes } of login.place.holdings?.byLogin.get(login)?.values() ?? []) {
+    const { application, feature, users } = counter;
+    const isLeft = users.get(userId) === takes;
+    if (isLeft || users.has(to)) continue;
+    const licensed = findLicensed(table, instance, application, sharedNames(policy));
+    const units = (licensed ? unitsOfFeature(licensed, feature) : null) ?? 0;
+    if (users.size < units) continue;
+    const exhausted = { application, feature, ...holdersOf(table, counter) };
+    const asked = { limit: units, inUse: users.size, requested: 1 };
+    return { ground: exhaustedGround(exhausted, asked), exhausted };
+  }
+  return null;
+}

@@ -1,0 +1,43 @@
+/**
+ * Applying that logins went over to another pool. Like all of `apply.ts`, it decides nothing.
+ */
+
+import { FLAGS, type Moved } from './events.ts';
+import type { Login, Pool, User } from './holdings.ts';
+import { markMoved } from './marks.ts';
+import { connectionsOf, loginsIn } from './moves.ts';
+import { complain, type Position, verifyUsed } from './position.ts';
+import { ORDINARY, type Standing, type Table } from './table.ts';
+
+/** Applies that the logins of an instance went over from one pool to another. */
+export function applyMoved(table: Table, event: Moved, position: Position): void {
+  const place = table.place(event.instance);
+  const [from, to] = [table.pool(event.from), table.pool(event.to)];
+  const logins = loginsIn(place, from);
+  if (logins.length !== event.logins)
+    complain(position, `${logins.length} logins went over, the row says ${event.logins}`);
+  const standings = new Map(event.users.map(([user, flags]) => [user, standingOf(flags)]));
+  const users = new Map<User, User>();
+  for (const [user, connections] of connectionsOf(logins)) {
+    table.shift(from, user.id, place, -connections, user);
+    const there = table.shift(to, user.id, place, connections, standings.get(user.id) ?? ORDINARY);
+    markMoved(table, place, user, there, connections);
+    users.set(user, there);
+  }
+  for (const login of logins) moveLogin(table, login, to, login.user && users.get(login.user)!);
+  for (const [id, units] of event.used) verifyUsed(position, table.pool(id), units);
+}
+
+/** Has a login count in another pool; what it weighs is `shift`'s part. */
+function moveLogin(table: Table, login: Login, pool: Pool, user: User | null): void {
+  const before = login.user;
+  login.user = user;
+  table.undoable(() => {
+    login.user = before;
+  });
+  table.setLogin(login, 'pool', pool);
+}
+
+function standingOf(flags: number): Standing {
+  return { transitioned: (flags & FLAGS.transitioned) !== 0, apart: (flags & FLAGS.apart) !== 0 };
+}
