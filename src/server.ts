@@ -217,12 +217,7 @@ function openApp(
       keys,
       instances: new Instances({ ...shared, graceSeconds: config.instanceGraceSeconds }),
       activations: new Activations(shared),
-      applications: new Applications({
-        ...shared,
-        trusted,
-        signatureRequired: config.applicationsSigned,
-        sharedNames: config.applicationsShared,
-      }),
+      applications: new Applications({ ...shared, ...config, trusted }),
       servedKeys,
       updates: new Updates(shared),
       updateIntervalSeconds: config.updateIntervalSeconds,

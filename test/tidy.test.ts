@@ -174,9 +174,9 @@ describe('the tree', () => {
     expect(long).toEqual([]);
   });
 
-  test('the environment is read in config.ts only', () => {
+  test('the environment is read by the configuration only', () => {
     const wrong = sources
-      .filter((file) => file.name !== 'src/config.ts')
+      .filter((file) => !['src/config.ts', 'src/config-environment.ts'].includes(file.name))
       .filter(
         (file) =>
           file.nodes.some((node) => isMember(node, 'process', 'env')) ||

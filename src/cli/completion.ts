@@ -24,7 +24,7 @@ const ASK_TIMEOUT_MS = 1_500;
 const NAMES_MAX = 500;
 
 /** Asks the server for the names of something. */
-type Asker = (client: Client) => Promise<Candidate[]>;
+type Asker = (client: Client, given: ReadonlyMap<string, string>) => Promise<Candidate[]>;
 
 const ONCE = { timeoutMs: ASK_TIMEOUT_MS, attemptsMax: 1 } as const;
 const PAGE = { limit: NAMES_MAX } as const;
@@ -50,6 +50,12 @@ const ASKERS: Readonly<Record<string, Asker>> = {
     (await usage.users(PAGE, ONCE)).items.map(({ userId, units }) => [userId, `${units} units`]),
   server: async ({ licenseServers }) =>
     (await licenseServers.list(ONCE)).items.map(({ name, address, port }) => [name, `${address}:${port}`]),
+  application: async ({ applications }, given) => {
+    const instance = given.get('--instance');
+    if (instance === undefined) return [];
+    const { items } = await applications.list(instance, {}, ONCE);
+    return items.map(({ name, kind, features }) => [name, `${kind}, ${features.length} features`]);
+  },
   token: async ({ tokens }) =>
     (await tokens.list(PAGE, ONCE)).items
       .filter(({ revokedAt }) => revokedAt === undefined)
@@ -98,12 +104,12 @@ async function candidatesFor(before: readonly string[], current: string, world: 
   const reading = readWords(program, before);
   world.choose(commonOf(reading.given));
   const { command, pending, argumentCount, isPlain } = reading;
-  if (pending !== null) return valuesOf(pending, pending.flags, world);
+  if (pending !== null) return valuesOf(pending, pending.flags, reading.given, world);
   const assignment = /^(--[\w-]+)=/.exec(current);
   if (assignment !== null && !isPlain) {
     const option = optionOf(command, assignment[1]!);
     if (option === undefined) return [];
-    const values = await valuesOf(option, option.flags, world);
+    const values = await valuesOf(option, option.flags, reading.given, world);
     return values.map(([value, what]) => [value === FILES ? FILES : assignment[0] + value, what]);
   }
   if (current.startsWith('-') && !isPlain) return optionsOf(reading);
@@ -117,7 +123,7 @@ async function candidatesFor(before: readonly string[], current: string, world: 
   const args = command.registeredArguments;
   const last = args.at(-1);
   const argument = args[argumentCount] ?? (last?.variadic === true ? last : undefined);
-  return argument === undefined ? [] : valuesOf(argument, `<${argument.name()}>`, world);
+  return argument === undefined ? [] : valuesOf(argument, `<${argument.name()}>`, reading.given, world);
 }
 
 /** Follows the words to the command, as commander would. */
@@ -164,6 +170,7 @@ function optionsOf({ command, given }: Reading): Candidate[] {
 async function valuesOf(
   { argChoices }: { readonly argChoices?: readonly string[] | undefined },
   flags: string,
+  given: ReadonlyMap<string, string>,
   world: World,
 ): Promise<Candidate[]> {
   if (argChoices !== undefined) return argChoices.map((choice) => [choice, '']);
@@ -171,7 +178,7 @@ async function valuesOf(
   const found: Candidate[] = [];
   for (const placeholder of placeholders) {
     try {
-      found.push(...(await namesOf(placeholder, world)));
+      found.push(...(await namesOf(placeholder, given, world)));
     } catch {
       // Where the server is away, or says no, there is nothing to offer, and a line is no place to say why.
     }
@@ -179,7 +186,11 @@ async function valuesOf(
   return found;
 }
 
-async function namesOf(placeholder: string, world: World): Promise<Candidate[]> {
+async function namesOf(
+  placeholder: string,
+  given: ReadonlyMap<string, string>,
+  world: World,
+): Promise<Candidate[]> {
   if (placeholder === 'file') return [[FILES, '']];
   if (placeholder === 'truth') {
     return [
@@ -192,7 +203,7 @@ async function namesOf(placeholder: string, world: World): Promise<Candidate[]> 
     return Object.entries(profiles).map(([name, { url }]) => [name, url]);
   }
   const ask = Object.hasOwn(ASKERS, placeholder) ? ASKERS[placeholder] : undefined;
-  return ask === undefined ? [] : ask(await world.client());
+  return ask === undefined ? [] : ask(await world.client(), given);
 }
 
 /** What the command line says so far of the server. */

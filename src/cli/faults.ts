@@ -72,6 +72,10 @@ const HINTS: Partial<Record<ProblemCode, string>> & Readonly<Record<string, stri
   'unit-limit-reached': 'The limit is a setting: "lictor instances configure NAME --unit-limit N".',
   'connection-limit-reached':
     'The limit is a setting: "lictor instances configure NAME --connection-limit N".',
+  'application-not-found': '"lictor applications list --instance NAME" shows the applications.',
+  'feature-not-licensed': '"lictor applications list --instance NAME" shows the features.',
+  'application-units-exhausted':
+    '"lictor applications holders NAME --instance NAME" shows who holds the units.',
   'precondition-failed': 'Somebody changed it meanwhile: look at it again, then repeat the command.',
   'key-in-use': '"lictor instances list --key ID" shows which instances use it.',
   'not-found': 'The server may be older than this command; "lictor status" shows what it is.',

@@ -132,7 +132,7 @@ function layOut<Row>(
     if (columns[column]!.align === 'right') return blanks + mark(cell, column);
     return mark(cell, column) + (column === cells.length - 1 ? '' : blanks);
   });
-  return laid.join(GAP);
+  return laid.join(GAP).trimEnd();
 }
 
 /** A label and what belongs to it; what is undefined is left out. */

@@ -63,6 +63,12 @@ export const COMMANDS: readonly RegisteredCommand[] = [
     load: () => import('./commands/excesses.ts'),
   },
   {
+    name: 'doctor',
+    words: 'what is wrong with a deployment, and how to mend it',
+    group: 'Look',
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
     name: 'leases',
     words: 'what is leased to which instance',
     group: 'Look',
@@ -91,6 +97,12 @@ export const COMMANDS: readonly RegisteredCommand[] = [
     words: 'the registered instances: register, configure, deregister',
     group: 'Change',
     load: () => import('./commands/instances.ts'),
+  },
+  {
+    name: 'applications',
+    words: 'application licences: load, take, return, who holds them',
+    group: 'Change',
+    load: () => import('./commands/applications.ts'),
   },
   {
     name: 'tokens',

@@ -5,18 +5,22 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { DEFAULT_FEATURE } from '../domain/applications.ts';
+import { DEFAULT_FEATURE, FEATURES_PER_CALL_MAX } from '../domain/applications.ts';
 import { LocalLogin } from '../domain/localtable.ts';
 import type { Problem } from '../domain/operations.ts';
 import {
-  type ApplicationFault,
-  type ApplicationRefusal,
+  type FeatureNamed,
+  type LoadProblem,
+  loadProblemOf,
+  malformed,
+  NOBODYS,
   namesOf,
+  notHeld,
+  notReleased,
   type UnitsHeld,
   type UnitsVerdict,
+  verdictOf,
   type Wanted,
-  verdictOfLoad,
-  verdictOfTake,
 } from './application-verdicts.ts';
 import type { Client } from './client.ts';
 import { CentralLogin } from './instance-central.ts';
@@ -58,7 +62,7 @@ export interface ApplicationsOptions {
 /** What loading came to: the sections, or what is wrong with the file, with every fault. */
 export type LoadVerdict =
   | { readonly is: 'granted'; readonly applications: LoadApplicationsAnswer['items'] }
-  | (Problem & { readonly faults: readonly ApplicationFault[] });
+  | LoadProblem;
 
 /** How an application licence is loaded. */
 export interface LoadOptions extends CallOptions {
@@ -70,7 +74,7 @@ export interface LoadOptions extends CallOptions {
 interface Taken {
   readonly userId: string;
   /** By application and feature; how often. */
-  readonly features: Map<string, { readonly name: Required<Wanted>; takes: number }>;
+  readonly features: Map<string, { readonly name: FeatureNamed; takes: number }>;
 }
 
 /** The application licences of an instance: `instance.applications`. */
@@ -112,16 +116,16 @@ export class InstanceApplications {
         : content instanceof Uint8Array
           ? { fileBase64: Buffer.from(content).toString('base64') }
           : { entries: content };
-    if (application === undefined && 'entries' in body) return NAMELESS;
     try {
       if (application === undefined) {
+        if ('entries' in body) return { ...NAMELESS, faults: [] };
         const { items } = await applications.loadAll(name, body, call);
         return { is: 'granted', applications: items };
       }
-      const loaded = await applications.load(name, application, body, '*', call);
+      const loaded = await applications.load(name, application, body, call);
       return { is: 'granted', applications: [loaded] };
     } catch (error) {
-      return verdictOfLoad(error);
+      return loadProblemOf(error);
     }
   }
 
@@ -134,11 +138,7 @@ export class InstanceApplications {
    * for these.
    * @throws ApiError when the token does not permit it; the reason of the signal.
    */
-  async take(
-    login: InstanceLogin,
-    wanted: string | Wanted | readonly (string | Wanted)[],
-    options: AskOptions = {},
-  ): Promise<UnitsVerdict> {
+  async take(login: InstanceLogin, wanted: Wanted, options: AskOptions = {}): Promise<UnitsVerdict> {
     const features = namesOf(wanted);
     if ('is' in features) return features;
     const holder = this.#holderOf(login);
@@ -163,11 +163,13 @@ export class InstanceApplications {
       const leftMs = Math.max(1, deadlineMs - performance.now());
       const onUncertain = () => void this.#findOut(body);
       const call: SendOptions = { ...this.#call({ ...options, timeoutMs: leftMs }), onUncertain };
-      return verdictOfTake(client.applications.take(name, body, call), name);
+      return verdictOf(client.applications.take(name, body, call), name);
     };
     const first = await ask();
-    if (body.userId === undefined || first.is !== 'problem' || first.code !== 'holder-missing') return first;
-    // The server has not heard of this user yet: he is reported, and asked for once more.
+    const isUnheard = first.is === 'problem' && first.code === 'holder-missing' && body.userId !== undefined;
+    const isSilent = first.is === 'refused' && first.code === 'instance-silent';
+    if (!isUnheard && !isSilent) return first;
+    // The server has not heard of this user yet, or not of the instance for long: it is told, and asked once more.
     await report();
     return ask();
   }
@@ -193,23 +195,37 @@ export class InstanceApplications {
    * @returns what is held afterwards, or what is wrong.
    * @throws as `take`.
    */
-  async return(
-    login: InstanceLogin,
-    wanted?: string | Wanted | readonly (string | Wanted)[],
-    options: AskOptions = {},
-  ): Promise<UnitsVerdict> {
+  async return(login: InstanceLogin, wanted?: Wanted, options: AskOptions = {}): Promise<UnitsVerdict> {
     const features = wanted === undefined ? undefined : namesOf(wanted);
     if (features !== undefined && 'is' in features) return features;
     const holder = this.#holderOf(login);
     if ('is' in holder) return holder;
+    if (login instanceof LocalLogin) return this.#returnOwn(login, holder, features, options);
+    return this.#giveBack({ ...holder, ...(features === undefined ? {} : { features }) }, options);
+  }
+
+  /** Of what the user holds, only what this login has taken is given back. */
+  async #returnOwn(
+    login: LocalLogin,
+    holder: { readonly userId?: string; readonly login?: string },
+    features: readonly FeatureNamed[] | undefined,
+    options: AskOptions,
+  ): Promise<UnitsVerdict> {
+    const own = this.#heldOf(login, features);
+    const others = features === undefined ? [] : features.filter((name) => !own.includes(name));
+    const told: UnitsHeld['features'][number][] = [];
+    for (const part of partsOf(own)) {
+      const verdict = await this.#giveBack({ ...holder, features: part }, options);
+      if (verdict.is !== 'granted') return verdict;
+      told.push(...this.#note(login, verdict, part, -1).features);
+    }
+    return { is: 'granted', userId: login.userId ?? '', features: [...told, ...notReleased(others)] };
+  }
+
+  #giveBack(body: ReturnApplicationsBody, options: AskOptions): Promise<UnitsVerdict> {
     const { client, name } = this.#options;
-    const held = login instanceof LocalLogin ? this.#heldOf(login, features) : features;
-    if (held?.length === 0) return { is: 'granted', userId: login.userId ?? '', features: missing(features ?? []) };
-    const body = { ...holder, id: randomUUID(), ...(held === undefined ? {} : { features: held }) };
-    const verdict = await verdictOfTake(client.applications.return(name, body, this.#call(options)), name);
-    if (verdict.is !== 'granted' || !(login instanceof LocalLogin)) return verdict;
-    const noted = this.#note(login, verdict, held ?? [], -1);
-    return { ...noted, features: [...noted.features, ...missing(without(features ?? [], held ?? []))] };
+    const sent = { ...body, id: randomUUID() };
+    return verdictOf(client.applications.return(name, sent, this.#call(options)), name);
   }
 
   /**
@@ -217,7 +233,11 @@ export class InstanceApplications {
    * `used`, `maxUsed`, `free` and `minimum`.
    * @throws ApiError; UnreachableError.
    */
-  counts(application?: undefined, feature?: undefined, options?: CallOptions): Promise<ListApplicationsAnswer>;
+  counts(
+    application?: undefined,
+    feature?: undefined,
+    options?: CallOptions,
+  ): Promise<ListApplicationsAnswer>;
   counts(application: string, feature?: undefined, options?: CallOptions): Promise<ReadApplicationAnswer>;
   counts(application: string, feature: string, options?: CallOptions): Promise<ReadApplicationFeatureAnswer>;
   counts(
@@ -265,10 +285,7 @@ export class InstanceApplications {
     const taken = this.#taken.get(login);
     if (taken === undefined) return;
     this.#taken.delete(login);
-    const features = [...taken.features.values()].flatMap(({ name, takes }) => Array(takes).fill(name));
-    for (let from = 0; from < features.length; from += FEATURES_PER_CALL_MAX) {
-      this.#giveBackLater({ userId: taken.userId, features: features.slice(from, from + FEATURES_PER_CALL_MAX) });
-    }
+    for (const features of partsOf(takesOf(taken))) this.#giveBackLater({ userId: taken.userId, features });
   }
 
   #giveBackLater(body: ReturnApplicationsBody): void {
@@ -307,7 +324,7 @@ export class InstanceApplications {
   }
 
   /** Of a login of its own the instance knows what it holds; the server, what its user holds on the instance. */
-  #note(login: LocalLogin, verdict: UnitsHeld, features: readonly Required<Wanted>[], step = 1): UnitsHeld {
+  #note(login: LocalLogin, verdict: UnitsHeld, features: readonly FeatureNamed[], step = 1): UnitsHeld {
     const { userId } = verdict;
     const known = this.#taken.get(login);
     const taken = known?.userId === userId ? known : { userId, features: new Map() };
@@ -320,16 +337,16 @@ export class InstanceApplications {
     }
     this.#isUsed = true;
     this.#taken.set(login, taken);
-    const own = (name: Required<Wanted>) => taken.features.get(keyOf(name))?.takes ?? 0;
+    const own = (name: FeatureNamed) => taken.features.get(keyOf(name))?.takes ?? 0;
     return { ...verdict, features: verdict.features.map((one) => ({ ...one, held: own(one) })) };
   }
 
   /** Those of some features that a login holds, as often as it does. */
-  #heldOf(login: LocalLogin, features: readonly Required<Wanted>[] | undefined): Required<Wanted>[] {
+  #heldOf(login: LocalLogin, features: readonly FeatureNamed[] | undefined): FeatureNamed[] {
     const taken = this.#taken.get(login);
     const left = new Map([...(taken?.features ?? [])].map(([key, { takes }]) => [key, takes]));
     if (features === undefined) {
-      return [...(taken?.features.values() ?? [])].flatMap(({ name, takes }) => Array(takes).fill(name));
+      return taken === undefined ? [] : takesOf(taken);
     }
     return features.filter((name) => {
       const takes = left.get(keyOf(name)) ?? 0;
@@ -337,4 +354,26 @@ export class InstanceApplications {
       return takes > 0;
     });
   }
+}
+
+const NAMELESS = malformed(
+  'Keywords and values are those of one application: name it in the option application.',
+);
+
+function keyOf({ application, feature }: FeatureNamed): string {
+  return `${application}\n${feature}`;
+}
+
+/** Every take of a login by itself. */
+function takesOf({ features }: Taken): FeatureNamed[] {
+  return [...features.values()].flatMap(({ name, takes }) => Array.from({ length: takes }, () => name));
+}
+
+/** As many as one call can give back. */
+function partsOf(features: readonly FeatureNamed[]): FeatureNamed[][] {
+  const parts: FeatureNamed[][] = [];
+  for (let from = 0; from < features.length; from += FEATURES_PER_CALL_MAX) {
+    parts.push(features.slice(from, from + FEATURES_PER_CALL_MAX));
+  }
+  return parts;
 }

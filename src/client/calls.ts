@@ -161,7 +161,21 @@ export const CALLS = {
     /** The same as text, as `DumpKeys` lays it out. */
     keysText: { operation: 'dumpKeys', as: 'text' },
   },
+  marks: {
+    /** Sets the marks of an instance back to what stands, and says what they were. */
+    reset: { operation: 'resetInstanceMarks', once: true },
+    /** Sets the marks of a key, over all its instances, back to what stands. */
+    resetKey: { operation: 'resetKeyMarks', once: true },
+    /** How long the logins of an instance lasted. */
+    durations: { operation: 'readDurations' },
+    /** Begins that histogram anew, and says what it was. */
+    clearDurations: { operation: 'clearDurations', once: true },
+  },
   reports: {
+    /** What an instance uses, the most it has used, and the least that was left. */
+    counts: { operation: 'countInstance' },
+    /** The same as text, as the legacy `ShowCounts` lays it out. */
+    countsText: { operation: 'countInstance', as: 'text' },
     /** The key of an instance, and what is left of it. */
     key: { operation: 'readInstanceKey' },
     /** The same as text, as `CKEY` lays it out. */

@@ -8,6 +8,18 @@ export type { LocalRefusal as Refusal } from '../domain/localdecisions.ts';
 export type { LocalCounts } from '../domain/localtable.ts';
 export type { Problem as LoginProblem } from '../domain/operations.ts';
 export type { Throttle } from '../domain/users.ts';
+export type {
+  ApplicationRefusal,
+  FeatureHeld,
+  FeatureNamed,
+  FeatureWanted,
+  LicenseFault,
+  LoadProblem,
+  UnitsHeld,
+  UnitsVerdict,
+  Wanted,
+} from './application-verdicts.ts';
+export type { InstanceApplications, LoadOptions, LoadVerdict } from './applications.ts';
 export { type Call, type Client, type ClientOptions, createClient, type RawRequest } from './client.ts';
 export { LicenseInstance } from './instance.ts';
 export { type Clock, systemClock } from './instance-clock.ts';
@@ -43,6 +55,7 @@ export {
   REFUSAL_CODES,
   UnreachableError,
 } from './problems.ts';
+export type { ReportName, ReportOptions, ReportRows, RowsOptions } from './reports.ts';
 export { LicensedSession, WebSessions, type WebSessionsOptions } from './sessions.ts';
 export type { CookieOptions } from './sessions-cookies.ts';
 export type { LicensedRequest, LicenseSessionsOptions, RequestLicensing } from './sessions-handling.ts';

@@ -3,7 +3,13 @@
  * its answer, together with all the others that wait.
  */
 
-import { type Ground, unitLimitGround, unitsGround, unleasedGround } from '../domain/grounds.ts';
+import {
+  type Ground,
+  partialGround,
+  unitLimitGround,
+  unitsGround,
+  unleasedGround,
+} from '../domain/grounds.ts';
 import type { LeaseRights } from '../domain/leaserights.ts';
 import type { RefusedUser } from '../domain/leasestatements.ts';
 import type { AskServer, LocalAnswer, LocalRefusal } from '../domain/localdecisions.ts';
@@ -72,7 +78,9 @@ function refusalOf(table: LocalTable, refused: RefusedUser): LocalRefusal {
   const ground: Ground =
     rule === 'unit-limit'
       ? unitLimitGround(table.instance, asked)
-      : unitsGround(id, asked, rule === 'transition' ? connection : null, retryAfterSeconds);
+      : rule === 'partial-activation'
+        ? partialGround(table.instance, asked)
+        : unitsGround(id, asked, rule === 'transition' ? connection : null, retryAfterSeconds);
   return { is: 'refused', ...ground };
 }
 

@@ -5,16 +5,17 @@
 
 import type { CapacityFault } from '../domain/grounds.ts';
 import { LeaseRights } from '../domain/leaserights.ts';
-import { identityFault, type LocalClaims } from '../domain/localdecisions.ts';
+import { decideLocalLogout, identityFault, type LocalClaims } from '../domain/localdecisions.ts';
 import { LocalReports } from '../domain/localreports.ts';
-import { LocalTable } from '../domain/localtable.ts';
+import { LocalLogin, LocalTable } from '../domain/localtable.ts';
 import type { Problem } from '../domain/operations.ts';
+import { InstanceApplications } from './applications.ts';
 import type { Client } from './client.ts';
 import { type CentralLogin, CentralLogins } from './instance-central.ts';
 import type { Clock } from './instance-clock.ts';
 import type { InstanceEvents, LossReason } from './instance-events.ts';
 import { InstanceLink } from './instance-link.ts';
-import type { InstanceLoginRequest, Verdict } from './instance-logins.ts';
+import type { InstanceLogin, InstanceLoginRequest, Verdict } from './instance-logins.ts';
 import type { Registrar } from './instance-registration.ts';
 import { capacityOfTerms, type InstanceTerms, sameTerms } from './instance-terms.ts';
 import type { ApiError, ProblemCode } from './problems.ts';
@@ -34,6 +35,8 @@ export interface CoreOptions {
   /** For how many seconds new users are let in while the server is away. */
   readonly offline: number;
   readonly isBackground: boolean;
+  /** Whether the logins that are in are kept, so that processes can be reported. */
+  readonly tracksProcesses: boolean;
   readonly idPrefix: string;
   readonly tell: <Name extends keyof InstanceEvents>(name: Name, ...told: InstanceEvents[Name]) => void;
   readonly onReported: () => void;
@@ -44,6 +47,7 @@ export class InstanceCore {
   readonly table: LocalTable;
   readonly reports: LocalReports;
   readonly central: CentralLogins;
+  readonly applications: InstanceApplications;
   readonly link: InstanceLink;
   /** Why nobody comes in any more; null while the instance goes on. */
   ended: Problem | null = null;
@@ -62,9 +66,17 @@ export class InstanceCore {
     this.#options = options;
     this.registrar = registrar;
     this.table = new LocalTable({ instance: name, idPrefix });
+    if (options.tracksProcesses) this.table.logins = new Set();
     this.table.checkTerm = () => this.checkTerm();
     this.reports = new LocalReports(this.table);
     this.central = new CentralLogins(client, name);
+    this.applications = new InstanceApplications({
+      client,
+      name,
+      ended: () => this.ended,
+      report: () => this.link.report(),
+      patienceMs: (timeoutMs) => this.patienceMs(timeoutMs),
+    });
     this.link = new InstanceLink({
       client,
       name,
@@ -73,6 +85,7 @@ export class InstanceCore {
       table: this.table,
       reports: this.reports,
       central: this.central,
+      applications: this.applications,
       isBackground,
       handlers: {
         onTerms: (terms, before) => this.#takeTerms(terms, before),
@@ -93,7 +106,7 @@ export class InstanceCore {
 
   /** Whether the server is to hear of something before the instance ends. */
   get hasToTell(): boolean {
-    return this.central.logoutsWaiting > 0 || (!this.asksAlways && this.table.changed.length > 0);
+    return this.hasToFlush || (!this.asksAlways && this.table.changed.length > 0);
   }
 
   #takeTerms(terms: InstanceTerms, before: InstanceTerms | null): void {
@@ -246,11 +259,32 @@ export class InstanceCore {
     return this.ended;
   }
 
+  /**
+   * Lets a login out. Where the server decided it, or has to take back units of applications, it is still to be told.
+   * @param isOnePage - of a web session: it visited one page only.
+   * @returns whether it was in.
+   */
+  letOut(login: InstanceLogin, isOnePage: boolean): boolean {
+    if (!(login instanceof LocalLogin)) return this.central.release(login as CentralLogin, isOnePage);
+    const wasIn = decideLocalLogout(this.table, login, this.#options.clock.monotonicMs(), isOnePage);
+    if (wasIn) this.applications.letGo(login);
+    return wasIn;
+  }
+
+  /** Whether anybody is out whom the server does not know to be out. */
+  get hasToFlush(): boolean {
+    return this.central.logoutsWaiting > 0 || this.applications.returnsWaiting > 0;
+  }
+
   /** Tells the server of logouts that wait, together with those that come meanwhile. */
   flush(): Promise<void> {
     const { isBackground } = this.#options;
     const call = { timeoutMs: FLUSH_TIMEOUT_MS, isBackground };
-    this.#flushing ??= this.central.flush(call).finally(() => {
+    const flush = async () => {
+      await this.central.flush(call);
+      await this.applications.flush(call);
+    };
+    this.#flushing ??= flush().finally(() => {
       this.#flushing = null;
     });
     return this.#flushing;

@@ -8,6 +8,7 @@ import type { LeaseAnswer, LeaseStatement } from '../domain/leasestatements.ts';
 import { endDue } from '../domain/localdecisions.ts';
 import type { LocalReports, Statement } from '../domain/localreports.ts';
 import type { LocalTable } from '../domain/localtable.ts';
+import type { InstanceApplications } from './applications.ts';
 import type { Client } from './client.ts';
 import type { CentralLogin, CentralLogins } from './instance-central.ts';
 import type { Clock } from './instance-clock.ts';
@@ -56,6 +57,7 @@ export interface LinkOptions {
   readonly table: LocalTable;
   readonly reports: LocalReports;
   readonly central: CentralLogins;
+  readonly applications: Pick<InstanceApplications, 'flush'>;
   readonly handlers: LinkHandlers;
   /** Whether the process may end while a report is under way. */
   readonly isBackground: boolean;
@@ -208,7 +210,7 @@ export class InstanceLink {
 
   /** @returns whether there is more to tell at once. */
   async #exchange(): Promise<boolean> {
-    const { registrar, central, handlers } = this.#options;
+    const { registrar, central, applications, handlers } = this.#options;
     const call: SendOptions = {
       timeoutMs: REPORT_TIMEOUT_MS,
       isBackground: this.#options.isBackground,
@@ -217,6 +219,7 @@ export class InstanceLink {
     const silentMs = this.silentMs;
     if (registrar.incarnation === null) await this.register(call);
     await central.flush(call);
+    await applications.flush(call);
     const answer = await this.#update(registrar.incarnation!, call);
     this.#heard();
     const terms = termsOfUpdate(this.#terms!, answer);

@@ -68,6 +68,11 @@ export interface LicenseInstanceOptions extends RegistrationFields {
   readonly clock?: Clock | undefined;
   /** Whether the process goes on as long as the instance is open; otherwise it ends when nothing else is to do. */
   readonly keepsAlive?: boolean | undefined;
+  /**
+   * Whether the instance keeps a list of the processes that it let in, so that `reports` can tell them where it
+   * decides for itself; without it only its users are kept.
+   */
+  readonly tracksProcesses?: boolean | undefined;
   /** Ends the opening. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -22,6 +22,8 @@ export interface InstanceTerms {
   readonly limit: number;
   readonly connectionsPerUnitMax: number;
   readonly settings: InstanceSettings;
+  /** The units that the instance can use of a key that is active in part, until it starts again. */
+  readonly usableUnits?: number;
   /** The revision of the settings; null when it is not known. */
   readonly settingsRevision: string | null;
   /** Why the key cannot be used; null when it can (F-24). */
@@ -39,6 +41,7 @@ export interface RegistrationAnswer {
   readonly enforcement?: Enforcement | undefined;
   readonly limit?: number | undefined;
   readonly connectionsPerUnitMax?: number | undefined;
+  readonly usableUnits?: number | undefined;
   readonly nextUpdateAfterSeconds?: number | undefined;
   readonly notices?: readonly string[] | undefined;
 }
@@ -63,6 +66,7 @@ export function termsOfRegistration(answer: RegistrationAnswer): InstanceTerms {
     limit: answer.limit ?? 1,
     connectionsPerUnitMax: answer.connectionsPerUnitMax ?? CONNECTIONS_PER_UNIT_MAX,
     settings: { ...DEFAULT_SETTINGS, ...settings },
+    ...usableOf(answer),
     settingsRevision: revision,
     fault: licence.code === undefined ? null : { code: codeOf(licence.code), reason: licence.reason },
     nextUpdateAfterSeconds: answer.nextUpdateAfterSeconds ?? UPDATE_SECONDS,
@@ -78,10 +82,15 @@ export function termsOfUpdate(before: InstanceTerms, answer: UpdateAnswer): Inst
     limit: answer.limit,
     connectionsPerUnitMax: answer.connectionsPerUnitMax,
     settings: settings === undefined ? before.settings : { ...DEFAULT_SETTINGS, ...settings },
+    ...usableOf(answer),
     settingsRevision: settingsRevision ?? before.settingsRevision,
     fault: faultOf(before, answer),
     nextUpdateAfterSeconds: answer.nextUpdateAfterSeconds,
   };
+}
+
+function usableOf({ usableUnits }: { readonly usableUnits?: number | undefined }) {
+  return usableUnits === undefined ? {} : { usableUnits };
 }
 
 /** A report that is not acknowledged for another reason than the limit says that the key cannot be used. */
@@ -98,9 +107,10 @@ function codeOf(code: string): ProblemCode {
 }
 
 /** What a local table may take under these terms; without a usable key, one connection (F-24). */
-export function capacityOfTerms({ limit, connectionsPerUnitMax, fault }: InstanceTerms): LocalCapacity {
+export function capacityOfTerms(terms: InstanceTerms): LocalCapacity {
+  const { limit, connectionsPerUnitMax, fault } = terms;
   if (fault !== null) return { unitsMax: 1, connectionsPerUnitMax: 1, fault };
-  return { unitsMax: limit, connectionsPerUnitMax, fault };
+  return { unitsMax: limit, connectionsPerUnitMax, fault, ...usableOf(terms) };
 }
 
 /** Whether two terms are the same in all that an application may want to know of. */
@@ -109,6 +119,7 @@ export function sameTerms(one: InstanceTerms, other: InstanceTerms): boolean {
     one.enforcement === other.enforcement &&
     one.key === other.key &&
     one.limit === other.limit &&
+    one.usableUnits === other.usableUnits &&
     one.connectionsPerUnitMax === other.connectionsPerUnitMax &&
     JSON.stringify(one.settings) === JSON.stringify(other.settings) &&
     one.fault?.code === other.fault?.code

@@ -5,16 +5,11 @@
  */
 
 import { randomBytes, randomUUID } from 'node:crypto';
-import {
-  decideLocalIdentify,
-  decideLocalLogin,
-  decideLocalLogout,
-  endDue,
-  type LocalAnswer,
-} from '../domain/localdecisions.ts';
+import { decideLocalIdentify, decideLocalLogin, endDue, type LocalAnswer } from '../domain/localdecisions.ts';
 import { type LocalCounts, LocalLogin } from '../domain/localtable.ts';
 import type { Problem } from '../domain/operations.ts';
 import { type Throttle, throttleOf } from '../domain/users.ts';
+import type { InstanceApplications } from './applications.ts';
 import { type Client, createClient } from './client.ts';
 import { askForUser } from './instance-asking.ts';
 import type { CentralLogin } from './instance-central.ts';
@@ -44,6 +39,7 @@ import { type InstanceState, StateFile } from './instance-state.ts';
 import type { Enforcement, InstanceTerms } from './instance-terms.ts';
 import type { CheckInstanceKeyAnswer } from './openapi.ts';
 import { ApiError, UnreachableError } from './problems.ts';
+import { InstanceReports } from './reports.ts';
 import type { CallOptions } from './transport.ts';
 
 /** With so many changed users the server is told sooner than after the usual interval. */
@@ -55,6 +51,8 @@ const KNOWN_TERMS_TIMEOUT_MS = 3_000;
 /** A running installation that is licensed. Open it with `LicenseInstance.open`. */
 export class LicenseInstance extends InstanceEmitter {
   readonly name: string;
+  /** Its reports, as text or as rows: live where it decides for itself (F-60…F-62). */
+  readonly reports: InstanceReports;
   readonly #core: InstanceCore;
   readonly #client: Client;
   readonly #ownsClient: boolean;
@@ -76,6 +74,7 @@ export class LicenseInstance extends InstanceEmitter {
       clock,
       offline: readOfflinePolicy(options.offline),
       isBackground: options.keepsAlive !== true,
+      tracksProcesses: options.tracksProcesses === true,
       idPrefix: randomBytes(9).toString('base64url'),
       tell: (name, ...told) => {
         if (name === 'offline' || name === 'online') this.#isSoon = false;
@@ -85,6 +84,8 @@ export class LicenseInstance extends InstanceEmitter {
         this.#isSoon = false;
       },
     });
+    const { name, product } = options;
+    this.reports = new InstanceReports({ core: this.#core, client, clock, name, product });
   }
 
   /**
@@ -158,6 +159,11 @@ export class LicenseInstance extends InstanceEmitter {
     return this.#core.table.gates.overLimit !== null;
   }
 
+  /** Its application licences: what is loaded, and units of them for who is in (F-70…F-74). */
+  get applications(): InstanceApplications {
+    return this.#core.applications;
+  }
+
   /** What it holds by itself; logins that the server decided are not among it. */
   get counts(): LocalCounts {
     endDue(this.#core.table, this.#clock.monotonicMs());
@@ -222,7 +228,10 @@ export class LicenseInstance extends InstanceEmitter {
   #decideIdentify(login: LocalLogin, user: string, clientAddress: string | undefined): LocalAnswer {
     const address = clientAddress === undefined ? undefined : canonicalAddress(clientAddress);
     if (address === null || typeof user !== 'string') return namesWrongly({ user, clientAddress });
-    return decideLocalIdentify(this.#core.table, login, user, address, this.#clock.monotonicMs());
+    const before = login.userId;
+    const answer = decideLocalIdentify(this.#core.table, login, user, address, this.#clock.monotonicMs());
+    if (login.userId !== before) this.#core.applications.letGo(login);
+    return answer;
   }
 
   /**
@@ -310,13 +319,9 @@ export class LicenseInstance extends InstanceEmitter {
    */
   release(login: InstanceLogin, isOnePage = false): boolean {
     const core = this.#core;
-    if (login instanceof LocalLogin) {
-      const wasIn = decideLocalLogout(core.table, login, this.#clock.monotonicMs(), isOnePage);
-      this.#noteChanges();
-      return wasIn;
-    }
-    const wasIn = core.central.release(login as CentralLogin, isOnePage);
-    if (wasIn) void core.flush().catch(() => {});
+    const wasIn = core.letOut(login, isOnePage);
+    if (login instanceof LocalLogin) this.#noteChanges();
+    if (core.hasToFlush) void core.flush().catch(() => {});
     return wasIn;
   }
 
@@ -325,11 +330,9 @@ export class LicenseInstance extends InstanceEmitter {
    * @returns whether it was in.
    */
   async logout(login: InstanceLogin, options: { readonly isOnePage?: boolean } = {}): Promise<boolean> {
-    const core = this.#core;
-    if (login instanceof LocalLogin) return this.release(login, options.isOnePage);
-    const wasIn = core.central.release(login as CentralLogin, options.isOnePage ?? false);
+    const wasIn = this.release(login, options.isOnePage);
     // What cannot be told now is told with the next report.
-    if (wasIn) await core.flush().catch(() => {});
+    if (this.#core.hasToFlush) await this.#core.flush().catch(() => {});
     return wasIn;
   }
 

@@ -2825,6 +2825,196 @@ export interface DumpServersAnswer {
   })[];
 }
 
+export interface CountInstanceQuery {
+  /** Of the text: the six lines of older versions, or the nine of newer ones. */
+  readonly form?: 'older' | 'newer' | undefined;
+}
+
+export interface CountInstanceAnswer {
+  readonly instance: string;
+  /** The key that it is registered with; absent without one. */
+  readonly key?: string;
+  /** Whether the server counted, which decides its logins, or the instance decides for itself and the counts are as it reported them. */
+  readonly source: 'server' | 'reported';
+  /** When an instance that decides for itself last reported changes. */
+  readonly reportedAt?: string;
+  /** The units that were bought. */
+  readonly unitsAuthorised: number;
+  /** The units beyond which logins are refused. */
+  readonly unitsEnforced: number;
+  /** The units that it may use if it were alone: the key’s, or its own limit where that is less. */
+  readonly unitsMax: number;
+  /** What of these it does not use. Of a key that is shared, others may use it: `GET /v1/usage/counts` says what is free over all. */
+  readonly unitsAvailable: {
+    /** Now. */
+    readonly now: number;
+    /** The least at one time. */
+    readonly minimum: number;
+    /** Since when the mark is kept: the start of the instance, or its last reset. */
+    readonly since: string;
+  };
+  /** Units as the instance sees them: a user who is also elsewhere counts here too. */
+  readonly units: {
+    /** Now. */
+    readonly now: number;
+    /** The most at one time. */
+    readonly peak: number;
+    /** Since when the mark is kept: the start of the instance, or its last reset. */
+    readonly since: string;
+  };
+  /** Distinct users, not units. */
+  readonly users: {
+    /** Now. */
+    readonly now: number;
+    /** The most at one time. */
+    readonly peak: number;
+    /** Since when the mark is kept: the start of the instance, or its last reset. */
+    readonly since: string;
+  };
+  /** Logins that are somebody’s, and connections that it reported. */
+  readonly connections: {
+    /** Now. */
+    readonly now: number;
+    /** The most at one time. */
+    readonly peak: number;
+    /** Since when the mark is kept: the start of the instance, or its last reset. */
+    readonly since: string;
+  };
+  /** Users who have a web session, also one in its grace period. */
+  readonly webUsers: {
+    /** Now. */
+    readonly now: number;
+    /** The most at one time. */
+    readonly peak: number;
+    /** Since when the mark is kept: the start of the instance, or its last reset. */
+    readonly since: string;
+  };
+  /** Web sessions and sessionless requests that went out and whose unit is held a while longer. */
+  readonly webSessionsInGrace: {
+    /** Now. */
+    readonly now: number;
+    /** The most at one time. */
+    readonly peak: number;
+    /** Since when the mark is kept: the start of the instance, or its last reset. */
+    readonly since: string;
+  };
+  /** Logins and connections that are processes: all but web sessions and sessionless requests. */
+  readonly processes: {
+    /** Now. */
+    readonly now: number;
+    /** The most at one time. */
+    readonly peak: number;
+    /** Since when the mark is kept: the start of the instance, or its last reset. */
+    readonly since: string;
+  };
+  /** What is left of the processes that the key permits; only of keys whose type limits them (Real Time). */
+  readonly processesAvailable?: {
+    /** Now. */
+    readonly now: number;
+    /** The least at one time. */
+    readonly minimum: number;
+    /** Since when the mark is kept: the start of the instance, or its last reset. */
+    readonly since: string;
+  };
+  /** When its present life began, and with it every mark. */
+  readonly startedAt: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ResetInstanceMarksBody {
+  /** Which marks; left out, users (with their units, and what was left of them) and connections. */
+  readonly counters?: readonly ('users' | 'connections' | 'web-users' | 'processes' | 'web-grace')[] | undefined;
+}
+
+export interface ResetInstanceMarksAnswer {
+  /** What the marks were; those that were not reset are absent. */
+  readonly before: {
+    /** The most units at one time. */
+    readonly units?: number;
+    /** The most users. */
+    readonly users?: number;
+    /** The fewest units that were left. */
+    readonly unitsAvailable?: number;
+    /** The most connections. */
+    readonly connections?: number;
+    /** The most users who had a web session. */
+    readonly webUsers?: number;
+    /** The most sessions in their grace period. */
+    readonly webSessionsInGrace?: number;
+    /** The most processes. */
+    readonly processes?: number;
+  };
+  /** The decision in the journal. */
+  readonly decision: string;
+  /** When, by the clock of the database. */
+  readonly at: string;
+}
+
+export interface ResetKeyMarksBody {
+  /** Which marks; left out, both. */
+  readonly counters?: readonly ('users' | 'connections')[] | undefined;
+}
+
+export interface ResetKeyMarksAnswer {
+  /** What the marks were; those that were not reset are absent. */
+  readonly before: {
+    /** The most units at one time. */
+    readonly units?: number;
+    /** The most users. */
+    readonly users?: number;
+    /** The fewest units that were left. */
+    readonly unitsAvailable?: number;
+    /** The most connections. */
+    readonly connections?: number;
+    /** The most users who had a web session. */
+    readonly webUsers?: number;
+    /** The most sessions in their grace period. */
+    readonly webSessionsInGrace?: number;
+    /** The most processes. */
+    readonly processes?: number;
+  };
+  /** The decision in the journal. */
+  readonly decision: string;
+  /** When, by the clock of the database. */
+  readonly at: string;
+}
+
+export interface ReadDurationsAnswer {
+  readonly instance: string;
+  /** From the shortest to the longest; not cumulative. */
+  readonly durations: readonly ({
+    /** The bound, included; absent of what lasted longer than the last one. */
+    readonly upToSeconds?: number;
+    /** How many lasted longer than the bound before, and not longer than this one. */
+    readonly count: number;
+  })[];
+  /** Since when they are counted. */
+  readonly since: string;
+  /** The instant as of which this holds. */
+  readonly asOf: string;
+  /** The version of the journal as of which this holds. */
+  readonly version: number;
+}
+
+export interface ClearDurationsAnswer {
+  /** From the shortest to the longest; not cumulative. */
+  readonly durations: readonly ({
+    /** The bound, included; absent of what lasted longer than the last one. */
+    readonly upToSeconds?: number;
+    /** How many lasted longer than the bound before, and not longer than this one. */
+    readonly count: number;
+  })[];
+  /** Since when they had been counted. */
+  readonly since: string;
+  /** The decision in the journal. */
+  readonly decision: string;
+  /** When, by the clock of the database. */
+  readonly at: string;
+}
+
 export interface ReadActiveLicenseServerQuery {
   /** For an instance whose key is for a single server the answer is that none applies. */
   readonly instance?: string | undefined;
@@ -3094,7 +3284,7 @@ export interface ListJournalQuery {
   /** Without a cursor: begin behind this decision. With `order=oldest` and the last decision that you know, it gives what came since. */
   readonly after?: string | undefined;
   /** What happened. */
-  readonly type?: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | 'application-loaded' | 'application-removed' | 'taken' | 'returned' | 'holdings-moved' | 'activated' | 'moved' | undefined;
+  readonly type?: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | 'application-loaded' | 'application-removed' | 'taken' | 'returned' | 'holdings-moved' | 'marks-reset' | 'durations-cleared' | 'activated' | 'moved' | undefined;
   /** Events that name this instance. */
   readonly instance?: string | undefined;
   /** Events that name this login. */
@@ -3114,7 +3304,7 @@ export interface ListJournalAnswer {
     /** When, by the clock of the database. */
     readonly at: string;
     /** What happened. */
-    readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | 'application-loaded' | 'application-removed' | 'taken' | 'returned' | 'holdings-moved' | 'activated' | 'moved';
+    readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | 'application-loaded' | 'application-removed' | 'taken' | 'returned' | 'holdings-moved' | 'marks-reset' | 'durations-cleared' | 'activated' | 'moved';
     /** Who did it: the name and the ID of a token, or `lictor`. */
     readonly actor?: string;
     /** The instance. */
@@ -3246,6 +3436,27 @@ export interface ListJournalAnswer {
     };
     /** The key whose logins went over; absent for a default licence. */
     readonly from?: string;
+    /** Which marks were reset. */
+    readonly counters?: readonly ('users' | 'connections' | 'web-users' | 'processes' | 'web-grace')[];
+    /** What the marks were; those that were not reset are absent. */
+    readonly marksBefore?: {
+      /** The most units at one time. */
+      readonly units?: number;
+      /** The most users. */
+      readonly users?: number;
+      /** The fewest units that were left. */
+      readonly unitsAvailable?: number;
+      /** The most connections. */
+      readonly connections?: number;
+      /** The most users who had a web session. */
+      readonly webUsers?: number;
+      /** The most sessions in their grace period. */
+      readonly webSessionsInGrace?: number;
+      /** The most processes. */
+      readonly processes?: number;
+    };
+    /** The histogram that was cleared, from the shortest on. */
+    readonly durationsBefore?: readonly (number)[];
     /** The application section. */
     readonly application?: string;
     /** The feature of an application that was refused. */
@@ -3284,7 +3495,7 @@ export interface ExplainDecisionAnswer {
   /** When, by the clock of the database. */
   readonly at: string;
   /** What happened. */
-  readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | 'application-loaded' | 'application-removed' | 'taken' | 'returned' | 'holdings-moved' | 'activated' | 'moved';
+  readonly type: 'granted' | 'released' | 'forestalled' | 'ended' | 'identified' | 'renewed' | 'lingered' | 'refused' | 'registered' | 'configured' | 'silenced' | 'revived' | 'deregistered' | 'key-installed' | 'key-changed' | 'key-removed' | 'reported' | 'unreported' | 'excess' | 'leased' | 'lease-ended' | 'joined' | 'application-loaded' | 'application-removed' | 'taken' | 'returned' | 'holdings-moved' | 'marks-reset' | 'durations-cleared' | 'activated' | 'moved';
   /** Who did it: the name and the ID of a token, or `lictor`. */
   readonly actor?: string;
   /** The instance. */
@@ -3416,6 +3627,27 @@ export interface ExplainDecisionAnswer {
   };
   /** The key whose logins went over; absent for a default licence. */
   readonly from?: string;
+  /** Which marks were reset. */
+  readonly counters?: readonly ('users' | 'connections' | 'web-users' | 'processes' | 'web-grace')[];
+  /** What the marks were; those that were not reset are absent. */
+  readonly marksBefore?: {
+    /** The most units at one time. */
+    readonly units?: number;
+    /** The most users. */
+    readonly users?: number;
+    /** The fewest units that were left. */
+    readonly unitsAvailable?: number;
+    /** The most connections. */
+    readonly connections?: number;
+    /** The most users who had a web session. */
+    readonly webUsers?: number;
+    /** The most sessions in their grace period. */
+    readonly webSessionsInGrace?: number;
+    /** The most processes. */
+    readonly processes?: number;
+  };
+  /** The histogram that was cleared, from the shortest on. */
+  readonly durationsBefore?: readonly (number)[];
   /** The application section. */
   readonly application?: string;
   /** The feature of an application that was refused. */
@@ -3870,11 +4102,11 @@ export interface Operations {
   /**
    * Load one application section
    *
-   * Out of a file, or as keywords and values. 201 for a new one, else 200. Whoever holds units keeps them when there are fewer afterwards; the peaks begin anew. With `If-Match` only in place of that revision.
+   * Out of a file, or as keywords and values. 201 for a new one, else 200. Whoever holds units keeps them when there are fewer afterwards; the peaks begin anew.
    *
    * Requires a token that permits `applications.load`.
    */
-  readonly loadApplication: { readonly input: [name: string, application: string, body: LoadApplicationBody, revision: string]; readonly answer: LoadApplicationAnswer };
+  readonly loadApplication: { readonly input: [name: string, application: string, body: LoadApplicationBody]; readonly answer: LoadApplicationAnswer };
   /**
    * Read an application section, with what is in use of it
    *
@@ -3888,7 +4120,7 @@ export interface Operations {
    *
    * Requires a token that permits `applications.change`.
    */
-  readonly removeApplication: { readonly input: [name: string, application: string, revision: string]; readonly answer: undefined };
+  readonly removeApplication: { readonly input: [name: string, application: string]; readonly answer: undefined };
   /**
    * Read a feature of an application, with what is in use of it
    *
@@ -4104,6 +4336,46 @@ export interface Operations {
    */
   readonly dumpServers: { readonly input: [query?: DumpServersQuery]; readonly answer: DumpServersAnswer };
   /**
+   * What an instance uses, the most it has used, and the least that was left
+   *
+   * Marks are kept since the instance was started, or since they were reset: a restart begins them anew. Of an instance that decides for itself they are of what it reported; it knows its own by itself. `Accept: text/plain` gives the legacy `ShowCounts`. The header `as-of` says as of when it is, also of the text.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly countInstance: { readonly input: [name: string, query?: CountInstanceQuery]; readonly answer: CountInstanceAnswer };
+  /**
+   * Set the marks of an instance back to what stands
+   *
+   * The legacy `LUMaxConsumedReset`. The answer says what they were. An instance that decides for itself keeps marks of its own, which are its own to reset.
+   *
+   * Requires a token that permits `usage.reset`.
+   */
+  readonly resetInstanceMarks: { readonly input: [name: string, body: ResetInstanceMarksBody]; readonly answer: ResetInstanceMarksAnswer };
+  /**
+   * Set the marks of a key, over all its instances, back to what stands
+   *
+   * The legacy `DistributedMaxReset`. The answer says what they were. The marks of its instances stay.
+   *
+   * Requires a token that permits `usage.reset`.
+   */
+  readonly resetKeyMarks: { readonly input: [id: string, body: ResetKeyMarksBody]; readonly answer: ResetKeyMarksAnswer };
+  /**
+   * How long the logins of an instance lasted
+   *
+   * Of logins that held a unit and have ended, since the instance was started or the histogram was cleared, by the time of the journal; grace is part of it. Users whom an instance let in by itself are not in it: it counts these itself.
+   *
+   * Requires a token that permits `usage.read`.
+   */
+  readonly readDurations: { readonly input: [name: string]; readonly answer: ReadDurationsAnswer };
+  /**
+   * Begin the histogram of durations anew
+   *
+   * The legacy `ClearDurationCounts`. The answer says what it was.
+   *
+   * Requires a token that permits `usage.reset`.
+   */
+  readonly clearDurations: { readonly input: [name: string]; readonly answer: ClearDurationsAnswer };
+  /**
    * Which licence server is active
    *
    * `Accept: text/plain` gives the legacy `ShowServer`. A licence server that is itself named ACTIVE is read under its name in capitals. The header `as-of` says as of when it is, also of the text.
@@ -4281,9 +4553,9 @@ export const OPERATIONS = {
   listActivations: { method: 'GET', path: '/v1/instances/{name}/activations', query: true, answer: 'json' },
   listApplications: { method: 'GET', path: '/v1/instances/{name}/applications', query: true, answer: 'json' },
   loadApplications: { method: 'POST', path: '/v1/instances/{name}/applications', body: true, answer: 'json' },
-  loadApplication: { method: 'PUT', path: '/v1/instances/{name}/applications/{application}', body: true, revision: true, answer: 'json' },
+  loadApplication: { method: 'PUT', path: '/v1/instances/{name}/applications/{application}', body: true, answer: 'json' },
   readApplication: { method: 'GET', path: '/v1/instances/{name}/applications/{application}', answer: 'json' },
-  removeApplication: { method: 'DELETE', path: '/v1/instances/{name}/applications/{application}', revision: true, answer: 'none' },
+  removeApplication: { method: 'DELETE', path: '/v1/instances/{name}/applications/{application}', answer: 'none' },
   readApplicationFeature: { method: 'GET', path: '/v1/instances/{name}/applications/{application}/features/{feature}', answer: 'json' },
   takeApplications: { method: 'POST', path: '/v1/instances/{name}/applications/take', body: true, answer: 'json' },
   explainTake: { method: 'POST', path: '/v1/instances/{name}/applications/explain', body: true, answer: 'json' },
@@ -4312,6 +4584,11 @@ export const OPERATIONS = {
   readExcessOutlook: { method: 'GET', path: '/v1/keys/{id}/excess', answer: 'json' },
   summariseUsage: { method: 'GET', path: '/v1/usage/summary', query: true, answer: 'json' },
   dumpServers: { method: 'GET', path: '/v1/usage/servers', query: true, answer: 'json' },
+  countInstance: { method: 'GET', path: '/v1/instances/{name}/counts', query: true, answer: 'json' },
+  resetInstanceMarks: { method: 'POST', path: '/v1/instances/{name}/marks/reset', body: true, answer: 'json' },
+  resetKeyMarks: { method: 'POST', path: '/v1/keys/{id}/marks/reset', body: true, answer: 'json' },
+  readDurations: { method: 'GET', path: '/v1/instances/{name}/durations', answer: 'json' },
+  clearDurations: { method: 'POST', path: '/v1/instances/{name}/durations/clear', answer: 'json' },
   readActiveLicenseServer: { method: 'GET', path: '/v1/license-servers/active', query: true, answer: 'json' },
   dumpKeys: { method: 'GET', path: '/v1/usage/keys', query: true, answer: 'json' },
   dumpInstanceSlots: { method: 'GET', path: '/v1/instances/{name}/dumps/all', query: true, answer: 'json' },

@@ -56,6 +56,7 @@ export interface RefusedAnswer {
 const TAKEN: ReadonlySet<string> = new Set([
   'units-exhausted',
   'unit-limit-reached',
+  'restart-required',
   'connection-limit-reached',
   'over-limit',
 ]);

@@ -109,7 +109,10 @@ export interface Activation {
 
 /** What of an instance bears on an activation. */
 export interface ActivationSubject {
-  readonly instance: Pick<Instance, 'name' | 'key' | 'pendingKey' | 'usableUnits' | 'settings' | 'closed'>;
+  readonly instance: Pick<
+    Instance,
+    'name' | 'key' | 'pendingKey' | 'usableUnits' | 'tableUnits' | 'settings' | 'closed'
+  >;
   /** Whether the instance holds users that it let in by itself under a local key. */
   readonly holdsOwnUsers: boolean;
 }
@@ -279,8 +282,19 @@ function usableUnitsOf(
   selected: LicenseKey,
 ): number {
   if (instance.closed) return selected.unitsEnforced;
-  const now = instance.usableUnits ?? current?.unitsEnforced ?? UNITS_WITHOUT_KEY;
-  return Math.min(selected.unitsEnforced, now + rulesOf(instance).growthUnitsMax);
+  const held = tableUnitsOf(instance, current);
+  return Math.min(selected.unitsEnforced, held + rulesOf(instance).growthUnitsMax);
+}
+
+/**
+ * The units that the table of a running instance holds: it never gives any up before its next start.
+ * @param current - the key that the instance works under; null when it has none.
+ */
+export function tableUnitsOf(
+  { usableUnits, tableUnits = 0 }: Pick<Instance, 'usableUnits' | 'tableUnits'>,
+  current: LicenseKey | null,
+): number {
+  return Math.max(usableUnits ?? current?.unitsEnforced ?? UNITS_WITHOUT_KEY, tableUnits);
 }
 
 function keyWords(key: string | null): string {

@@ -11,6 +11,7 @@ import {
   type ActivationVerdict,
   activationOf,
   inspectionToken,
+  tableUnitsOf,
 } from './activation.ts';
 import { moveHoldings } from './applicationloads.ts';
 import type { Policy } from './decide.ts';
@@ -177,6 +178,7 @@ export function take(
   const { table } = draft;
   const { key: from, name } = instance;
   const isPending = outcome === 'pending';
+  const held = tableUnitsOf(instance, currentKey(table, instance));
   const activation = record(draft, instance, actor, {
     cause,
     from,
@@ -197,12 +199,32 @@ export function take(
   return {
     activation,
     changes: {
-      key: key.id,
+      ...takenMembers(held, instance, key, usableUnits),
       statedKey: stated === key.id ? undefined : stated,
-      pendingKey: undefined,
-      usableUnits,
-      previousKey: from ?? undefined,
     },
+  };
+}
+
+/**
+ * The members of a record once its instance works under another key.
+ * @param held - the units that its table holds.
+ * @param key - null for none.
+ * @param usableUnits - how many of it can be used before the next start; undefined for all.
+ */
+export function takenMembers(
+  held: number,
+  instance: Pick<Instance, 'key'>,
+  key: InstalledKey | null,
+  usableUnits: number | undefined,
+): Changes & Pick<Instance, 'key'> {
+  const usable = usableUnits ?? key?.unitsEnforced ?? 1;
+  return {
+    key: key?.id ?? null,
+    usableUnits,
+    tableUnits: held > usable ? held : undefined,
+    pendingKey: undefined,
+    statedKey: undefined,
+    previousKey: instance.key ?? undefined,
   };
 }
 

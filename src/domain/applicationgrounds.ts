@@ -18,16 +18,10 @@ import type { Problem } from './operations.ts';
 const NAMED_IN_WORDS_MAX = 3;
 
 /** Every unit of a feature is held by other users (F-70, notes 6.2). */
-export function exhaustedGround(
-  { application, feature, holders, holdersCount }: Exhausted,
-  { limit, inUse, requested }: UnitsAsked,
-): Ground {
-  const named = holders.slice(0, NAMED_IN_WORDS_MAX).map(({ userId }) => `"${userId}"`);
-  const others = holdersCount - named.length;
+export function exhaustedGround(exhausted: Exhausted, { limit, inUse, requested }: UnitsAsked): Ground {
+  const { application, feature, sharedBy } = exhausted;
   const who =
-    named.length === 0
-      ? ''
-      : ` ${holdersCount === 1 ? '1 user holds' : `${holdersCount} users hold`} it: ${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}.`;
+    sharedBy === null ? holderWords(exhausted) : ` They are counted across the instances of key ${sharedBy}.`;
   return {
     code: 'application-units-exhausted',
     rule: 'application-units',
@@ -37,6 +31,15 @@ export function exhaustedGround(
     detail: `All units of "${feature}" in [${application}] are taken: ${inUse} of ${limit} are in use and ${requested} is needed.${who} Try again when one of them has given it back or logged out.`,
     retryAfterSeconds: RETRY_AFTER_SECONDS,
   };
+}
+
+/** Who is on another instance is nobody's business here, so that only holders on the same one are named. */
+function holderWords({ holders, holdersCount }: Exhausted): string {
+  const named = holders.slice(0, NAMED_IN_WORDS_MAX).map(({ userId }) => `"${userId}"`);
+  if (named.length === 0) return '';
+  const others = holdersCount - named.length;
+  const many = holdersCount === 1 ? '1 user holds' : `${holdersCount} users hold`;
+  return ` ${many} it: ${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}.`;
 }
 
 /** A key that cannot be used licenses nothing of its sections; what is held of them stays held (F-24). */

@@ -14,7 +14,7 @@ import {
   unitsOfFeature,
 } from './applications.ts';
 import { type Counter, scopeKey } from './applicationtable.ts';
-import { holdersOf, sharedNames } from './applicationtakes.ts';
+import { exhaustedOf, sharedNames } from './applicationtakes.ts';
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import type { Ground } from './grounds.ts';
@@ -190,7 +190,8 @@ export function refusePassing(
     const licensed = findLicensed(table, instance, application, sharedNames(policy));
     const units = (licensed ? unitsOfFeature(licensed, feature) : null) ?? 0;
     if (users.size < units) continue;
-    const exhausted = { application, feature, ...holdersOf(table, counter) };
+    const sharedBy = 'key' in counter.scope ? counter.scope.key : null;
+    const exhausted = exhaustedOf(table, counter, sharedBy, counter);
     const asked = { limit: units, inUse: users.size, requested: 1 };
     return { ground: exhaustedGround(exhausted, asked), exhausted };
   }

@@ -97,6 +97,8 @@ export interface NamedHolder {
 
 /** What a refusal says of the feature that was exhausted. */
 export interface Exhausted extends FeatureName {
+  /** The key across which it is counted; null when it is counted on the instance alone. */
+  readonly sharedBy: string | null;
   /** At most twenty of its holders, those first who have it most often. */
   readonly holders: readonly NamedHolder[];
   /** How many users hold it. */

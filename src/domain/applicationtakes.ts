@@ -81,7 +81,7 @@ export function decideTake(draft: Draft, operation: TakeApplication, policy: Pol
   for (const { counter, units, ...name } of wanted) {
     const used = counter?.users.size ?? 0;
     if (counter?.users.has(found.userId) || used < units) continue;
-    const exhausted = { application: name.application, feature: name.feature, ...holdersOf(table, counter) };
+    const exhausted = exhaustedOf(table, name, name.licensed.sharedBy, counter);
     const ground = exhaustedGround(exhausted, { limit: units, inUse: used, requested: 1 });
     return refuse(draft, operation, found, ground, exhausted);
   }
@@ -256,11 +256,13 @@ function wantedOf(
   return { application, feature, licensed, units, counter, times };
 }
 
-/** Who holds a feature, those first who took it most often. */
-export function holdersOf(
+/** Says who holds a feature, those first who took it most often. */
+export function exhaustedOf(
   table: Table,
+  { application, feature }: FeatureName,
+  sharedBy: string | null,
   counter: Counter | undefined,
-): Pick<Exhausted, 'holders' | 'holdersCount'> {
+): Exhausted {
   const users = [...(counter?.users ?? [])];
   const named = users
     .toSorted(([one, takes], [other, others]) => others - takes || (one < other ? -1 : 1))
@@ -270,7 +272,7 @@ export function holdersOf(
     instances: counter ? placesOf(table, counter, userId) : [],
     count,
   }));
-  return { holders, holdersCount: users.length };
+  return { application, feature, sharedBy, holders, holdersCount: users.length };
 }
 
 /** The instances on which a user holds a feature, by name. */

@@ -4,27 +4,30 @@
  */
 
 import { passHoldings } from './applicationtable.ts';
-import {
-  applyHeld,
-  applyHoldingsMoved,
-  applyLoaded,
-  applyRemoved,
-  forgetApplications,
-  forgetScope,
-} from './applyapplications.ts';
+import { applyApplication, forgetApplications, forgetScope } from './applyapplications.ts';
 import { applyJoined, applyLeased, applyLeaseEnded } from './applyleases.ts';
 import { applyDurationsCleared, applyMarksReset } from './applymarks.ts';
 import { applyMoved } from './applymoves.ts';
 import { applyReported, applyUnreported } from './applyreports.ts';
 import { unitsOf } from './counting.ts';
 import type {
+  Deregistered,
   Ended,
+  ExcessChanged,
   Forestalled,
   Granted,
   Identified,
+  InstanceChanged,
+  Joined,
   JournalEvent,
   JournalRow,
+  KeyChanged,
+  KeyRemoved,
+  Leased,
+  LeaseEnded,
   Released,
+  Reported,
+  Unreported,
 } from './events.ts';
 import { Login, type Pool, type User } from './holdings.ts';
 import { defaultPoolOf } from './instances.ts';
@@ -87,24 +90,50 @@ export function applyEvent(table: Table, event: JournalEvent, position: Position
     case 'configured':
     case 'silenced':
     case 'revived':
-      table.setInstance(event.instance.name, event.instance);
-      followInstance(table, event.instance, position.moment.atMs);
-      break;
     case 'deregistered':
-      forgetApplications(table, event.instance, position);
-      endLife(table, event.instance);
-      table.setInstance(event.instance, null);
-      break;
     case 'key-installed':
     case 'key-changed':
-      table.setKey(event.key.id, event.key);
-      followKey(table, event.key.id, event.key);
-      break;
     case 'key-removed':
-      forgetScope(table, { key: event.key }, position);
-      table.setKey(event.key, null);
-      followKey(table, event.key, null);
+      applyFact(table, event, position);
       break;
+    case 'reported':
+    case 'unreported':
+    case 'excess':
+    case 'leased':
+    case 'lease-ended':
+    case 'joined':
+      applyDistributed(table, event, position);
+      break;
+    case 'application-loaded':
+    case 'application-removed':
+    case 'taken':
+    case 'returned':
+    case 'holdings-moved':
+      applyApplication(table, event, position);
+      break;
+    case 'activated':
+      break;
+    case 'moved':
+      applyMoved(table, event, position);
+      break;
+    case 'marks-reset':
+      applyMarksReset(table, event, position);
+      break;
+    case 'durations-cleared':
+      applyDurationsCleared(table, event, position);
+      break;
+    default:
+      throw new DivergenceError(`${where(position)}: unknown event ${(event as { type: string }).type}`);
+  }
+}
+
+/** Applies what instances that decide for themselves report, and what is leased to them. */
+function applyDistributed(
+  table: Table,
+  event: Reported | Unreported | ExcessChanged | Leased | LeaseEnded | Joined,
+  position: Position,
+): void {
+  switch (event.type) {
     case 'reported':
       applyReported(table, event, position);
       break;
@@ -122,33 +151,37 @@ export function applyEvent(table: Table, event: JournalEvent, position: Position
       break;
     case 'joined':
       applyJoined(table, event, position);
+  }
+}
+
+/** Applies what the journal says of instances and keys. */
+function applyFact(
+  table: Table,
+  event: InstanceChanged | Deregistered | KeyChanged | KeyRemoved,
+  position: Position,
+): void {
+  switch (event.type) {
+    case 'registered':
+    case 'configured':
+    case 'silenced':
+    case 'revived':
+      table.setInstance(event.instance.name, event.instance);
+      followInstance(table, event.instance, position.moment.atMs);
       break;
-    case 'application-loaded':
-      applyLoaded(table, event);
+    case 'deregistered':
+      forgetApplications(table, event.instance, position);
+      endLife(table, event.instance);
+      table.setInstance(event.instance, null);
       break;
-    case 'application-removed':
-      applyRemoved(table, event);
+    case 'key-installed':
+    case 'key-changed':
+      table.setKey(event.key.id, event.key);
+      followKey(table, event.key.id, event.key);
       break;
-    case 'taken':
-    case 'returned':
-      applyHeld(table, event, position);
-      break;
-    case 'holdings-moved':
-      applyHoldingsMoved(table, event, position);
-      break;
-    case 'activated':
-      break;
-    case 'moved':
-      applyMoved(table, event, position);
-      break;
-    case 'marks-reset':
-      applyMarksReset(table, event, position);
-      break;
-    case 'durations-cleared':
-      applyDurationsCleared(table, event, position);
-      break;
-    default:
-      throw new DivergenceError(`${where(position)}: unknown event ${(event as { type: string }).type}`);
+    case 'key-removed':
+      forgetScope(table, { key: event.key }, position);
+      table.setKey(event.key, null);
+      followKey(table, event.key, null);
   }
 }
 

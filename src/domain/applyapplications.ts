@@ -4,6 +4,7 @@
  */
 
 import type {
+  ApplicationEvent,
   ApplicationLoaded,
   ApplicationRemoved,
   HoldingsMoved,
@@ -32,8 +33,26 @@ export function scopeOf(instance: string, key: string | null | undefined): Scope
   return key ? { key } : { instance };
 }
 
+/** Applies an event about application licences. */
+export function applyApplication(table: Table, event: ApplicationEvent, position: Position): void {
+  switch (event.type) {
+    case 'application-loaded':
+      applyLoaded(table, event);
+      break;
+    case 'application-removed':
+      applyRemoved(table, event);
+      break;
+    case 'taken':
+    case 'returned':
+      applyHeld(table, event, position);
+      break;
+    case 'holdings-moved':
+      applyHoldingsMoved(table, event, position);
+  }
+}
+
 /** Applies a section that was loaded: its peaks begin anew. */
-export function applyLoaded(table: Table, { application }: ApplicationLoaded): void {
+function applyLoaded(table: Table, { application }: ApplicationLoaded): void {
   const { instance, name, entries } = application;
   setApplication(table, instance, name, application);
   const keywords = new Set(entries.map(([keyword]) => keyword));
@@ -42,7 +61,7 @@ export function applyLoaded(table: Table, { application }: ApplicationLoaded): v
 }
 
 /** Applies the end of a section; what is held of it stays held. */
-export function applyRemoved(table: Table, { instance, application }: ApplicationRemoved): void {
+function applyRemoved(table: Table, { instance, application }: ApplicationRemoved): void {
   setApplication(table, instance, application, null);
   for (const counter of countersOf(table, instance, application)) beginAnew(table, counter, true);
 }
@@ -58,7 +77,7 @@ function beginAnew(table: Table, counter: Counter, orphaned: boolean): void {
 }
 
 /** Applies what was taken or given back, and that its ID is remembered. */
-export function applyHeld(table: Table, event: Taken | Returned, position: Position): void {
+function applyHeld(table: Table, event: Taken | Returned, position: Position): void {
   const place = table.place(event.instance);
   const login = event.login === undefined ? null : (place.logins.get(event.login) ?? null);
   if (event.login !== undefined && login?.user?.id !== event.user)
@@ -99,7 +118,7 @@ export function applyHeld(table: Table, event: Taken | Returned, position: Posit
 }
 
 /** Applies what becomes of an instance's holdings when it takes another key. */
-export function applyHoldingsMoved(table: Table, event: HoldingsMoved, position: Position): void {
+function applyHoldingsMoved(table: Table, event: HoldingsMoved, position: Position): void {
   for (const { application, feature, from, to, usedFrom, usedTo } of event.features) {
     const source = findCounter(table, scopeOf(event.instance, from), application, feature);
     if (!source) complain(position, `${feature} of ${application} is not counted there`);

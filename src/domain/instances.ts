@@ -54,6 +54,8 @@ export interface Instance {
   readonly previousKey?: string;
   /** The units that it can use of its key until its next start; left out when all (F-22). */
   readonly usableUnits?: number;
+  /** The units that its table has held since its start, where its key has fewer now: so many it can take again. */
+  readonly tableUnits?: number;
   /** One life of the instance, issued by the server, counted from 1. */
   readonly incarnation: number;
   /** A client-made ID of the registration that began this incarnation, by which a retry is told. */
@@ -128,4 +130,9 @@ export function unitLimitOf({
 }: Pick<Instance, 'settings' | 'usableUnits'>): number {
   if (usableUnits === undefined) return unitLimit;
   return unitLimit > 0 ? Math.min(unitLimit, usableUnits) : usableUnits;
+}
+
+/** Whether it is its table that limits how many units an instance may use of its key, and no setting. */
+export function isPartlyActive(instance: Pick<Instance, 'settings' | 'usableUnits'>): boolean {
+  return instance.usableUnits !== undefined && unitLimitOf(instance) !== instance.settings.unitLimit;
 }

@@ -5,7 +5,7 @@
 import { type Count, unitsOf } from './counting.ts';
 import { type AllowanceRow, FLAGS, type Leased } from './events.ts';
 import type { Lease } from './holdings.ts';
-import { countWith, unitsAdded } from './leasebooks.ts';
+import { countWith, isHeldByAll, unitsAdded } from './leasebooks.ts';
 
 export class LeaseChange {
   readonly lease: Lease;
@@ -65,18 +65,29 @@ export class LeaseChange {
     return this.#rows.get(userId)?.[1] ?? this.lease.allowances.get(userId) ?? 0;
   }
 
-  /** What a user of whom nothing changes yet would come to with another allowance here. */
-  countWith(userId: string, allowance: number): Count {
+  /**
+   * What a user of whom nothing changes yet would come to with another allowance here.
+   * @param stays - whether he comes from where he has transitioned, which he stays by (F-33).
+   */
+  countWith(userId: string, allowance: number, stays = false): Count {
     const { pool, allowances } = this.lease;
-    const before = pool.users.get(userId)?.connections ?? 0;
-    const connections = before - (allowances.get(userId) ?? 0) + allowance;
-    return countWith(pool, userId, connections, this.#connectionsPerUnitMax, this.lease);
+    const user = pool.users.get(userId);
+    const connections = (user?.connections ?? 0) - (allowances.get(userId) ?? 0) + allowance;
+    const count = countWith(pool, userId, connections, this.#connectionsPerUnitMax, this.lease);
+    if (!stays || count.transitioned || connections === 0) return count;
+    const wasCounted = user !== undefined && user.connections > 1;
+    const apart = wasCounted ? user.apart : !isHeldByAll(pool, userId, this.lease);
+    return { connections, transitioned: true, apart };
   }
 
   /** The units that such an allowance adds: to the pool, and as the instance sees it. */
-  addedBy(userId: string, allowance: number): { readonly pool: number; readonly here: number } {
+  addedBy(
+    userId: string,
+    allowance: number,
+    stays = false,
+  ): { readonly pool: number; readonly here: number } {
     const { pool, place, allowances } = this.lease;
-    const count = this.countWith(userId, allowance);
+    const count = this.countWith(userId, allowance, stays);
     const user = pool.users.get(userId);
     const before = allowances.get(userId) ?? 0;
     const connections = (user?.connectionsAt(place) ?? 0) - before + allowance;
@@ -88,12 +99,13 @@ export class LeaseChange {
   /**
    * Changes an entry, or makes one; each user once.
    * @param marks - of `FLAGS`: `short` and `exact`.
+   * @param stays - as for `countWith`.
    */
-  allow(userId: string, allowance: number, marks = 0): void {
-    const added = this.addedBy(userId, allowance);
+  allow(userId: string, allowance: number, marks = 0, stays = false): void {
+    const added = this.addedBy(userId, allowance, stays);
     this.#used += added.pool;
     this.#here += added.here;
-    const { transitioned, apart } = this.countWith(userId, allowance);
+    const { transitioned, apart } = this.countWith(userId, allowance, stays);
     const flags = (transitioned ? FLAGS.transitioned : 0) | (apart ? FLAGS.apart : 0) | marks;
     this.#rows.set(userId, [userId, allowance, flags]);
   }

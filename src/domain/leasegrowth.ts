@@ -15,6 +15,8 @@ export interface Room {
   readonly limit: number;
   /** The units that the instance may consume (`SetUserLimit`, notes 2.2); infinity without a limit. */
   readonly limitHere: number;
+  /** Whether that is all that it can use before its next start (F-22). */
+  readonly isPartlyActive: boolean;
   readonly connectionsPerUnitMax: number;
   /** How often an instance states its rights at least, in milliseconds. */
   readonly statementIntervalMs: number;
@@ -149,7 +151,10 @@ function shortfall(change: LeaseChange, userId: string, allowance: number, room:
   if (requested > 0 && change.unitsHere + next.here > room.limitHere) {
     const inUse = change.unitsHere + now.here;
     const limit = room.limitHere;
-    return { rule: 'unit-limit', code: 'unit-limit-reached', limit, inUse, requested, retryAfterSeconds };
+    const why = room.isPartlyActive
+      ? ({ rule: 'partial-activation', code: 'restart-required' } as const)
+      : ({ rule: 'unit-limit', code: 'unit-limit-reached' } as const);
+    return { ...why, limit, inUse, requested, retryAfterSeconds };
   }
   const isTransition = becomesDear(change, userId, allowance + 1) && !becomesDear(change, userId, allowance);
   return {

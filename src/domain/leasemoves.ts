@@ -54,7 +54,7 @@ export function moveLease(draft: Draft, lease: Lease, target: LeaseTarget, said:
   const pool = draft.table.pool(target.key.id);
   if (!fits(lease, pool, target)) return null;
   const { sequence, ends, actor } = said;
-  const entries = [...lease.allowances];
+  const entries = entriesOf(lease);
   endLease(draft, lease, 'moved', actor);
   const id = draft.nextDecision;
   const by = draft.by(actor);
@@ -68,7 +68,7 @@ export function moveLease(draft: Draft, lease: Lease, target: LeaseTarget, said:
   joinHeld(
     draft,
     pool,
-    entries.map(([user]) => user),
+    entries.map(({ user }) => user),
   );
   return moved;
 }
@@ -77,29 +77,42 @@ function put(
   lease: Lease,
   { connectionsPerUnitMax }: InstalledKey,
   units: number,
-  entries: Iterable<readonly [user: string, allowance: number]>,
+  entries: readonly Entry[],
 ): LeaseChange {
   const change = new LeaseChange(lease, connectionsPerUnitMax);
   change.units = units;
-  for (const [user, allowance] of entries) change.allow(user, allowance);
+  for (const { user, allowance, transitioned } of entries) change.allow(user, allowance, 0, transitioned);
   return change;
 }
 
-/** Whether all of a lease fits into another pool, with nobody coming to transition by it, or ceasing to (S-3, S-5). */
+/** An entry that goes over: whoever has transitioned stays so until none of his connections is left (F-33). */
+interface Entry {
+  readonly user: string;
+  readonly allowance: number;
+  readonly transitioned: boolean;
+}
+
+function entriesOf({ allowances, pool }: Lease): Entry[] {
+  return [...allowances].map(([user, allowance]) => {
+    const transitioned = allowance > 0 && pool.users.get(user)?.transitioned === true;
+    return { user, allowance, transitioned };
+  });
+}
+
+/** Whether all of a lease fits into another pool, with nobody coming to transition by it (S-3, S-5). */
 function fits(lease: Lease, pool: Pool, { key, limit, limitHere }: LeaseTarget): boolean {
   const { place, incarnation, units, allowances } = lease;
   if (unheldIn(pool, lease).length > 0) return false;
-  const there = put(new Lease('', pool, place, incarnation), key, units, allowances);
+  const entries = entriesOf(lease);
+  const there = put(new Lease('', pool, place, incarnation), key, units, entries);
   if (there.used > limit) return false;
   const here = new LeaseChange(lease, key.connectionsPerUnitMax);
   here.units = 0;
   for (const user of allowances.keys()) here.drop(user);
   const unitsHere = here.unitsHere + there.unitsHere - place.units;
   if (unitsHere > Math.max(limitHere, place.units)) return false;
-  for (const [user, allowance] of allowances) {
-    if (allowance === 0) continue;
-    const isTransitioned = lease.pool.users.get(user)?.transitioned || pool.users.get(user)?.transitioned;
-    if (there.countWith(user, allowance).transitioned !== (isTransitioned ?? false)) return false;
-  }
-  return true;
+  return entries.every(({ user, allowance, transitioned }) => {
+    const isAlready = transitioned || pool.users.get(user)?.transitioned === true;
+    return isAlready || !there.countWith(user, allowance).transitioned;
+  });
 }

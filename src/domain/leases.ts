@@ -8,7 +8,7 @@ import { CONNECTIONS_PER_UNIT_MAX } from './counting.ts';
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import type { Lease, Place, Pool } from './holdings.ts';
-import { unitLimitOf } from './instances.ts';
+import { isPartlyActive, unitLimitOf } from './instances.ts';
 import { isJoined } from './leasebooks.ts';
 import { LeaseChange } from './leasechange.ts';
 import { endLease, joinHeld } from './leaseends.ts';
@@ -48,6 +48,7 @@ interface Asker {
   readonly terms: Terms;
   readonly operation: StateLease;
   readonly unitLimit: number;
+  readonly isPartlyActive: boolean;
   readonly termMs: number;
 }
 
@@ -60,7 +61,15 @@ export function decideStatement(draft: Draft, operation: StateLease, policy: Pol
   const place = draft.table.place(operation.name);
   const terms = termsOf(draft.table, instance, draft.atMs, policy.revokedKeys);
   const unitLimit = unitLimitOf(instance);
-  const asker: Asker = { draft, place, terms, operation, unitLimit, termMs: policy.leaseTermMs };
+  const asker: Asker = {
+    draft,
+    place,
+    terms,
+    operation,
+    unitLimit,
+    isPartlyActive: isPartlyActive(instance),
+    termMs: policy.leaseTermMs,
+  };
   return { is: 'leased', lease: answerOf(asker) };
 }
 
@@ -302,6 +311,7 @@ function roomOf(asker: Asker, lease: Lease): Room {
   return {
     limit: terms.limit,
     limitHere: unitLimit > 0 ? unitLimit : Number.POSITIVE_INFINITY,
+    isPartlyActive: asker.isPartlyActive,
     connectionsPerUnitMax: connectionsPerUnitMaxOf(asker, lease),
     statementIntervalMs: intervalMs(asker.termMs, STATEMENTS_PER_TERM),
     atMs: draft.atMs,

@@ -60,8 +60,8 @@ export type ClosingCode = (typeof CLOSING_CODES)[number];
 /** A user ID for whom a connection was refused, and everything that explains it. */
 export interface RefusedUser {
   readonly id: string;
-  readonly rule: Extract<Rule, 'enforced-units' | 'transition' | 'unit-limit'>;
-  readonly code: Extract<ProblemCode, 'units-exhausted' | 'unit-limit-reached'>;
+  readonly rule: Extract<Rule, 'enforced-units' | 'transition' | 'unit-limit' | 'partial-activation'>;
+  readonly code: Extract<ProblemCode, 'units-exhausted' | 'unit-limit-reached' | 'restart-required'>;
   readonly limit: number;
   readonly inUse: number;
   readonly requested: number;

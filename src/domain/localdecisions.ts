@@ -5,6 +5,7 @@
  */
 
 import { type Count, NOBODY, unitsOf, withConnection, withoutConnection } from './counting.ts';
+import { durationBucket } from './durations.ts';
 import {
   connectionLimitGround,
   emergencyGround,
@@ -14,6 +15,7 @@ import {
   offlineGround,
   overLimitGround,
   parentGround,
+  partialGround,
   RETRY_AFTER_SECONDS,
   unitLimitGround,
   unitsGround,
@@ -69,7 +71,7 @@ export function decideLocalLogin(table: LocalTable, claims: LocalClaims, nowMs: 
   const loginId = needsId ? table.makeId() : '';
   const identity = identify(claims, table.settings, loginId, table.instance, inheritedFrom(parent));
   if (identity.is === 'illegal') return illegal(identity.detail);
-  if (identity.is !== 'user') return enter(table, claims, identity.is === 'pending');
+  if (identity.is !== 'user') return enter(table, claims, identity.is === 'pending', nowMs);
   const { userId } = identity;
   const user = table.users.get(userId);
   if (user === undefined && !isReportable(userId)) return notReportable();
@@ -79,6 +81,7 @@ export function decideLocalLogin(table: LocalTable, claims: LocalClaims, nowMs: 
   if (ground !== null) return refuse(ground);
   if (table.rights !== null && !isCovered(table.rights, user, userId, null)) return { is: 'ask', userId };
   const login = new LocalLogin(table, kind);
+  login.sinceMs = nowMs;
   if (claims.processId !== undefined) login.processId = claims.processId;
   table.connect(login, user, userId, next);
   if (next.connections === 1) login.user!.sinceMs = nowMs;
@@ -104,8 +107,9 @@ function illegal(detail: string): Problem {
 }
 
 /** Lets in who is nobody: what costs nothing, and who has not identified himself yet (F-43). */
-function enter(table: LocalTable, claims: LocalClaims, isPending: boolean): LocalLogin {
+function enter(table: LocalTable, claims: LocalClaims, isPending: boolean, nowMs: number): LocalLogin {
   const login = new LocalLogin(table, claims.kind);
+  login.sinceMs = nowMs;
   if (isPending) login.phase = 'pending';
   if (claims.processId !== undefined) login.processId = claims.processId;
   if (claims.kind === 'emergency') table.emergency = login;
@@ -210,7 +214,8 @@ function groundAgainst(
   if (added <= 0) return null;
   const inUse = table.units;
   if (settings.unitLimit > 0 && inUse + added > settings.unitLimit) {
-    return unitLimitGround(instance, { limit: settings.unitLimit, inUse, requested: added });
+    const ground = settings.unitLimit === capacity.usableUnits ? partialGround : unitLimitGround;
+    return ground(instance, { limit: settings.unitLimit, inUse, requested: added });
   }
   if (inUse + added <= capacity.unitsMax) return null;
   const asked = { limit: capacity.unitsMax, inUse, requested: added };
@@ -258,20 +263,27 @@ export function decideLocalLogout(
   if (table.due.nextMs <= nowMs) endDue(table, nowMs);
   if (login.table !== table || !login.isHeld || login.phase === 'grace') return false;
   if (login.kind === 'request' && login.endsAtMs > nowMs) {
-    login.phase = 'grace';
+    table.linger(login);
   } else if (login.kind === 'web' && isOnePage) {
-    login.phase = 'grace';
+    table.linger(login);
     login.endsAtMs = nowMs + WEB_GRACE_MS;
     table.due.push(login);
   } else {
-    release(table, login);
+    release(table, login, nowMs);
   }
   return true;
 }
 
-/** Takes back a login at once, whatever it is and whatever grace it would have. */
-export function release(table: LocalTable, login: LocalLogin): void {
-  if (login.user !== null) table.disconnect(login);
+/**
+ * Takes back a login at once, whatever it is and whatever grace it would have.
+ * @param nowMs - milliseconds of the table's clock.
+ */
+export function release(table: LocalTable, login: LocalLogin, nowMs: number): void {
+  if (login.user !== null) {
+    table.disconnect(login);
+    table.durations[durationBucket(nowMs - login.sinceMs)]! += 1;
+  }
+  if (login.phase === 'grace') table.webGrace -= 1;
   if (table.emergency === login) table.emergency = null;
   if (table.logins !== null) table.logins.delete(login);
   login.isOut = true;
@@ -285,7 +297,7 @@ export function release(table: LocalTable, login: LocalLogin): void {
 export function endDue(table: LocalTable, nowMs: number): number {
   let ended = 0;
   for (let login = table.due.take(nowMs); login !== undefined; login = table.due.take(nowMs)) {
-    release(table, login);
+    release(table, login, nowMs);
     ended += 1;
   }
   return ended;

@@ -55,6 +55,8 @@ export class LocalLogin {
   /** Whether its connection is gone; it goes on naming who it was, for the jobs that it started. */
   isOut = false;
   processId = 0;
+  /** When it came in, in milliseconds of the table's clock. */
+  sinceMs = 0;
   /** When it ends by itself, in milliseconds of the table's clock; 0 when it does not. */
   endsAtMs = 0;
   /** As of the moment it came in, or identified itself: what `Login()` returns (trap 7). */
@@ -90,6 +92,8 @@ export interface LocalCapacity {
   readonly unitsMax: number;
   readonly connectionsPerUnitMax: number;
   readonly fault: CapacityFault | null;
+  /** The units that can be used before the next start, of a key that is active in part (F-22). */
+  readonly usableUnits?: number;
 }
 
 /** Why users who have no connection here are not let in. */
@@ -111,6 +115,15 @@ export interface LocalCounts {
   readonly usersPeak: number;
   readonly connectionsPeak: number;
   readonly unitsPeak: number;
+  /** What is left of the units that it may use, and the least that was; never below 0 (`LUMinAvailable`). */
+  readonly unitsAvailable: number;
+  readonly unitsAvailableMin: number;
+  /** Users who have a web session, also one in grace (`CSPUsers`). */
+  readonly webUsers: number;
+  readonly webUsersPeak: number;
+  /** Sessions and requests that went out and whose unit is still held (`CSPGrace`). */
+  readonly webInGrace: number;
+  readonly webInGracePeak: number;
 }
 
 export interface LocalTableOptions {
@@ -143,11 +156,20 @@ export class LocalTable {
   units = 0;
   connections = 0;
   webSessions = 0;
+  /** Users who have a web session, and what went out and whose unit is still held (`CSPUsers`, `CSPGrace`). */
+  webUsers = 0;
+  webGrace = 0;
+  webUsersPeak = 0;
+  webGracePeak = 0;
   /** Users who have a connection; the others in `users` wait for the server to hear that they went. */
   usersIn = 0;
   unitsPeak = 0;
   connectionsPeak = 0;
   usersPeak = 0;
+  /** The least that was left of the units that it may use; infinity while nobody came. */
+  availableMin = Number.POSITIVE_INFINITY;
+  /** How many logins held their unit up to each bound (`ReadDurationCounts`). */
+  durations = [0, 0, 0, 0, 0, 0];
   readonly #idPrefix: string;
   #idsMade = 0;
 
@@ -169,6 +191,7 @@ export class LocalTable {
   }
 
   get counts(): LocalCounts {
+    const available = Math.max(0, this.unitsMax - this.units);
     return {
       users: this.usersIn,
       connections: this.connections,
@@ -177,7 +200,20 @@ export class LocalTable {
       usersPeak: this.usersPeak,
       connectionsPeak: this.connectionsPeak,
       unitsPeak: this.unitsPeak,
+      unitsAvailable: available,
+      unitsAvailableMin: Math.max(0, Math.min(available, this.availableMin)),
+      webUsers: this.webUsers,
+      webUsersPeak: this.webUsersPeak,
+      webInGrace: this.webGrace,
+      webInGracePeak: this.webGracePeak,
     };
+  }
+
+  /** The units that it may use if it were alone: of its key, or its own limit where that is less. */
+  get unitsMax(): number {
+    const { unitLimit } = this.settings;
+    const { unitsMax } = this.capacity;
+    return unitLimit > 0 && unitLimit < unitsMax ? unitLimit : unitsMax;
   }
 
   /**
@@ -200,6 +236,8 @@ export class LocalTable {
     if (login.kind === 'web') {
       user.webSessions += 1;
       this.webSessions += 1;
+      if (user.webSessions === 1) this.webUsers += 1;
+      if (this.webUsers > this.webUsersPeak) this.webUsersPeak = this.webUsers;
     }
     login.user = user;
     login.life = this.life;
@@ -207,6 +245,8 @@ export class LocalTable {
     if (user.changedAt < 0) this.noteChanged(user);
     if (user.connections > user.connectionsPeak) user.connectionsPeak = user.connections;
     if (this.units > this.unitsPeak) this.unitsPeak = this.units;
+    const available = this.unitsMax - this.units;
+    if (available < this.availableMin) this.availableMin = available;
     if (this.connections > this.connectionsPeak) this.connectionsPeak = this.connections;
     if (this.usersIn > this.usersPeak) this.usersPeak = this.usersIn;
   }
@@ -221,6 +261,7 @@ export class LocalTable {
     if (login.kind === 'web') {
       user.webSessions -= 1;
       this.webSessions -= 1;
+      if (user.webSessions === 0) this.webUsers -= 1;
     }
     if (user.connections > 0) {
       this.units += unitsOf(user);
@@ -237,6 +278,13 @@ export class LocalTable {
     } else {
       this.forget(user);
     }
+  }
+
+  /** Holds the unit of a login that went out. */
+  linger(login: LocalLogin): void {
+    login.phase = 'grace';
+    this.webGrace += 1;
+    if (this.webGrace > this.webGracePeak) this.webGracePeak = this.webGrace;
   }
 
   /** Marks a user as transitioned over all instances, which the server alone can see (trap 5). */
@@ -286,6 +334,8 @@ export class LocalTable {
     this.units = 0;
     this.connections = 0;
     this.webSessions = 0;
+    this.webUsers = 0;
+    this.webGrace = 0;
     this.usersIn = 0;
     this.due.clear();
     return lost;

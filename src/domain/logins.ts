@@ -15,7 +15,7 @@ import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import { decisionId, type Granted } from './events.ts';
 import type { Login, Place, User } from './holdings.ts';
-import { defaultPoolOf, type Instance, unitLimitOf } from './instances.ts';
+import { defaultPoolOf, type Instance, isPartlyActive, unitLimitOf } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import { keyStatus } from './keys.ts';
 import { countWith } from './leasebooks.ts';
@@ -218,7 +218,7 @@ function refuseUnlessItFits(
     const less = traded?.user ? unitsFreedAt(traded.user, place) : 0;
     const limit = unitLimitOf(instance);
     if (more - less > 0 && place.units + more - less > limit) {
-      const refuse = limit === unitLimit ? refuseUnitLimit : refusePartial;
+      const refuse = isPartlyActive(instance) ? refusePartial : refuseUnitLimit;
       return refuse(asker, limit, place.units, more - less);
     }
   }

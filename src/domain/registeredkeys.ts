@@ -4,14 +4,16 @@
  * is an activation by the same rules; at a start the key that waited for it becomes active (F-21, F-22, R-10).
  */
 
-import type { Activation, ActivationCause } from './activation.ts';
+import { type Activation, type ActivationCause, tableUnitsOf } from './activation.ts';
 import {
   type Changes,
+  currentKey,
   inspectActivation,
   record,
   refuseKey,
   refuseUnusable,
   take,
+  takenMembers,
   unitsOfKey,
 } from './activations.ts';
 import type { Policy } from './decide.ts';
@@ -90,7 +92,7 @@ function otherKey(
   const members: Changes & Pick<Instance, 'key'> =
     verdict.outcome === 'pending'
       ? { key: current.key, pendingKey: stated }
-      : takenMembers(current, stated, verdict.usableUnits);
+      : takenMembers(heldBy(draft, current), current, key, verdict.usableUnits);
   return {
     changes: { ...members, statedKey },
     emit: () => {
@@ -102,7 +104,7 @@ function otherKey(
 /** It names no key any more. Its users stay where they are until they go. */
 function withoutKey(draft: Draft, current: Instance, actor: string): KeyChoice {
   return {
-    changes: takenMembers(current, null, undefined),
+    changes: takenMembers(heldBy(draft, current), current, null, undefined),
     emit: () =>
       note(draft, current, actor, 'registered', null, `Instance "${current.name}" names no key any more.`),
   };
@@ -121,16 +123,17 @@ function keyAtStart(
   const chosen = choiceAtStart(draft, current, isSame, statement, policy);
   if ('is' in chosen) return chosen;
   const statedKey = chosen.key === stated ? undefined : stated;
-  const members = chosen.key === key ? { key } : takenMembers(current, chosen.key, undefined);
+  const installed = chosen.key === null ? null : (draft.table.keys.get(chosen.key) ?? null);
+  const members = chosen.key === key ? { key } : takenMembers(0, current, installed, undefined);
+  const nothingLess = { pendingKey: undefined, usableUnits: undefined, tableUnits: undefined };
   return {
-    changes: { ...members, pendingKey: undefined, usableUnits: undefined, statedKey },
+    changes: { ...members, ...nothingLess, statedKey },
     emit: () => {
       if (pendingKey !== undefined && pendingKey !== chosen.key)
         drop(draft, current, pendingKey, chosen.fault, actor);
       if (chosen.key === key && current.usableUnits === undefined) return;
       const what = chosen.key === null ? 'no key' : `all units of the key ${chosen.key}`;
       note(draft, current, actor, chosen.cause, chosen.key, `Instance "${name}" has started with ${what}.`);
-      const installed = chosen.key === null ? undefined : draft.table.keys.get(chosen.key);
       if (installed && refuseUnusable(installed, policy, draft.atMs) === null)
         moveLogins(draft, name, installed, actor);
     },
@@ -167,19 +170,9 @@ function choiceAtStart(
   return refused === null ? { key: stated, cause: 'registered', fault } : (problem ?? refused);
 }
 
-/** The members of a record once its instance works under another key. */
-function takenMembers(
-  current: Instance,
-  key: string | null,
-  usableUnits: number | undefined,
-): Changes & Pick<Instance, 'key'> {
-  return {
-    key,
-    usableUnits,
-    pendingKey: undefined,
-    statedKey: undefined,
-    previousKey: current.key ?? undefined,
-  };
+/** The units that the table of a running instance holds. */
+function heldBy({ table }: Draft, current: Instance): number {
+  return tableUnitsOf(current, currentKey(table, current));
 }
 
 /** Why a key that waited cannot be used, now that its time has come; null when it can. */

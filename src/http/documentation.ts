@@ -16,6 +16,7 @@ export const TAGS = [
   { name: 'logins', description: 'Log in and out, renew, identify, explain.' },
   { name: 'instances', description: 'Installations that share keys: registration, settings, signs of life.' },
   { name: 'keys', description: 'Licence keys: inspect, install, change, remove.' },
+  { name: 'applications', description: 'Application licences: load, take, give back, count.' },
   { name: 'usage', description: 'Who uses what.' },
   { name: 'journal', description: 'Every decision and change, in order.' },
   { name: 'servers', description: 'Licence servers and who is active; replicas and who leads.' },

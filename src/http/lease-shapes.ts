@@ -77,11 +77,11 @@ export const LeaseBody = Type.Object(
 
 const Refused = Type.Object({
   id: Type.String({ description: 'The licence user ID.' }),
-  rule: Type.Enum(['enforced-units', 'transition', 'unit-limit'], {
+  rule: Type.Enum(['enforced-units', 'transition', 'unit-limit', 'partial-activation'], {
     type: 'string',
     description: 'The rule that refused one more connection.',
   }),
-  code: Type.Enum(['units-exhausted', 'unit-limit-reached'], {
+  code: Type.Enum(['units-exhausted', 'unit-limit-reached', 'restart-required'], {
     type: 'string',
     description: 'The code of the problem.',
   }),

@@ -5,7 +5,6 @@
 import { type Static, Type } from 'typebox';
 import type { DurationsCleared, MarksReset } from '../domain/events.ts';
 import { COUNTERS, type MarkValues } from '../domain/marks.ts';
-import type { CountsShown } from '../domain/reporttexts.ts';
 import type { DurationCounts, InstanceCounts, Level, Low } from '../domain/usagerows.ts';
 import type { AsOf } from '../service/keys.ts';
 import { AS_OF, instantOf, showAsOf } from './answers.ts';
@@ -84,22 +83,6 @@ export function showInstanceCounts(
     ...(counts.processesAvailable === null ? {} : { processesAvailable: showLow(counts.processesAvailable) }),
     startedAt: instantOf(counts.startedAtMs),
     ...showAsOf(counts.asOf),
-  };
-}
-
-/** The counts of `ShowCounts` (notes 2.7). */
-export function countsShown(counts: InstanceCounts): CountsShown {
-  const { unitsAuthorised, unitsAvailable, users, webUsers, webGrace } = counts;
-  return {
-    unitsAuthorised,
-    unitsAvailable: unitsAvailable.now,
-    unitsAvailableMin: unitsAvailable.minimum,
-    users: users.now,
-    usersPeak: users.peak,
-    webUsers: webUsers.now,
-    webUsersPeak: webUsers.peak,
-    webInGrace: webGrace.now,
-    webInGracePeak: webGrace.peak,
   };
 }
 

@@ -5,7 +5,7 @@
 import ipaddr from 'ipaddr.js';
 import { type Static, Type } from 'typebox';
 import { ACTIVATION_PROFILES } from '../domain/activation.ts';
-import { DEFAULT_SETTINGS, type InstanceSettings } from '../domain/instances.ts';
+import { DEFAULT_SETTINGS, type Instance, type InstanceSettings, unitLimitOf } from '../domain/instances.ts';
 import { fieldFault } from './answers.ts';
 
 const LIMIT_MAX = 1_000_000_000;
@@ -103,6 +103,11 @@ export function readSettings(sent: Static<typeof SettingsChange>, at: string): P
 export function showSettings(settings: InstanceSettings): Static<typeof Settings> {
   // Records of earlier versions lack the settings that came later.
   return { ...DEFAULT_SETTINGS, ...settings, trustedProxies: [...settings.trustedProxies] };
+}
+
+/** Shows settings to their instance, with the limit of units that holds now: until it is started again, say (F-22). */
+export function showSettingsInForce(instance: Instance): Static<typeof Settings> {
+  return { ...showSettings(instance.settings), unitLimit: unitLimitOf(instance) };
 }
 
 /**

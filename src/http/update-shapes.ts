@@ -4,13 +4,12 @@
 
 import { type Static, Type } from 'typebox';
 import { type DigestedRow, readDigest } from '../domain/digest.ts';
-import { unitLimitOf } from '../domain/instances.ts';
 import type { Report, UpdateView } from '../domain/operations.ts';
 import { REPORTED_ID_LENGTH_MAX, ROWS_PER_UPDATE_MAX } from '../domain/reports.ts';
 import { fieldFault, instantOf } from './answers.ts';
 import { LeaseAnswerShape, LeaseBody } from './lease-shapes.ts';
 import { Instant } from './schemas.ts';
-import { Settings, showSettings } from './settings.ts';
+import { Settings, showSettingsInForce } from './settings.ts';
 
 /** More connections of one user ID are a mistake. */
 const CONNECTIONS_MAX = 1_000_000;
@@ -143,6 +142,11 @@ export const UpdateAnswer = Type.Object({
     description:
       'The settings, with the limit of units that holds now: of a key that is partly active, what can be used until the next start.',
   }),
+  usableUnits: Type.Optional(
+    Type.Integer({
+      description: 'Of a key that is active in part: the units that can be used until the next start.',
+    }),
+  ),
   settingsRevision: Type.String({
     description: 'Send it with the next update; other settings are told then.',
   }),
@@ -188,7 +192,7 @@ export function showUpdate(
 ): Static<typeof UpdateAnswer> {
   const { acknowledged, reason, sequence, resend, terms, inUse, atMs, transitioned, overLimit } = update;
   const { enforcement, key, limit, connectionsPerUnitMax } = terms;
-  const { revision, settings } = update.instance;
+  const { revision, usableUnits } = update.instance;
   return {
     acknowledged,
     ...(reason === null ? {} : { reason }),
@@ -211,9 +215,8 @@ export function showUpdate(
             unitsMax: overLimit.unitsMax,
           },
         }),
-    ...(settingsRevision === revision
-      ? {}
-      : { settings: { ...showSettings(settings), unitLimit: unitLimitOf(update.instance) } }),
+    ...(settingsRevision === revision ? {} : { settings: showSettingsInForce(update.instance) }),
+    ...(usableUnits === undefined ? {} : { usableUnits }),
     settingsRevision: revision,
   };
 }

@@ -35,6 +35,8 @@ import type { AsOf } from './keys.ts';
 import type { Lane } from './lane.ts';
 import { whileReachable } from './reachable.ts';
 
+export type { HoldingRecord } from '../storage/applications.ts';
+
 /** What the service of application licences needs. */
 export interface ApplicationsOptions {
   readonly lane: Pick<Lane, 'submit' | 'read' | 'explain'>;
@@ -44,9 +46,9 @@ export interface ApplicationsOptions {
   readonly trusted: TrustedKeys;
   readonly revoked: ReadonlySet<string>;
   /** Whether a section must carry a signature to be loaded. */
-  readonly signatureRequired: boolean;
+  readonly applicationsSigned: boolean;
   /** Names of sections that are counted across the instances of a key. */
-  readonly sharedNames: readonly string[];
+  readonly applicationsShared: readonly string[];
 }
 
 /** A feature with what is in use of it (`GetAppLicenseValue`, `…Used`, `…MaxUsed`, `…Free`, `…Minimum`). */
@@ -114,7 +116,7 @@ export class Applications {
    * @throws LicenseError `application-file-invalid` with every fault.
    */
   readFile(bytes: Uint8Array, section?: string): readonly ApplicationSection[] {
-    const { trusted, revoked, signatureRequired } = this.#options;
+    const { trusted, revoked, applicationsSigned: signatureRequired } = this.#options;
     const conditions = { trusted, revoked, signatureRequired };
     const verdict = readApplicationFile(
       bytes,
@@ -168,7 +170,7 @@ export class Applications {
    */
   list(instance: string): Promise<{ readonly items: readonly ApplicationState[]; readonly asOf: AsOf }> {
     return this.#read(instance, (table, record) =>
-      licensedOf(table, record, this.#options.sharedNames).map((licensed) =>
+      licensedOf(table, record, this.#options.applicationsShared).map((licensed) =>
         stateOf(table, record, licensed),
       ),
     ).then(({ value, asOf }) => ({ items: value, asOf }));
@@ -255,7 +257,8 @@ export class Applications {
   ): Promise<HolderPage> {
     const { value: sharedBy } = await this.#read(
       instance,
-      (table, record) => findLicensed(table, record, name, this.#options.sharedNames)?.sharedBy ?? null,
+      (table, record) =>
+        findLicensed(table, record, name, this.#options.applicationsShared)?.sharedBy ?? null,
     );
     const filter = { ...which, application: name, key: sharedBy ?? '' };
     const within = sharedBy === null ? { ...filter, instance } : filter;
@@ -278,7 +281,7 @@ export class Applications {
   }
 
   #find(table: Table, instance: Instance, name: string): Licensed {
-    const licensed = findLicensed(table, instance, name, this.#options.sharedNames);
+    const licensed = findLicensed(table, instance, name, this.#options.applicationsShared);
     if (licensed) return licensed;
     throw errorOf(applicationNotFound(instance.name, name));
   }

@@ -9,7 +9,7 @@ import { Queries } from './queries.ts';
 import { Reports, type ReportsOptions } from './reports.ts';
 
 /** What the reports need together. */
-export interface ReportingOptions extends ReportsOptions, MarksOptions {
+export interface ReportingOptions extends Omit<ReportsOptions, 'lane'>, MarksOptions {
   readonly licenseServers: Pick<LicenseServers, 'active'>;
 }
 

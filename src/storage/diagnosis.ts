@@ -170,7 +170,7 @@ export async function readJournalFacts(sql: Sql, shard: number): Promise<Journal
   if (!heads) throw new Error(`shard ${shard} does not exist in the database`);
   const [sizes] = await sql<{ bytes: number; partitions: number; highest: number | null }[]>`
     select coalesce(sum(pg_total_relation_size(inhrelid)), 0)::bigint as bytes, count(*) as partitions,
-      max(substring(child.relname from '^journal_(\d+)$')::bigint) as highest
+      max(substring(child.relname from '^journal_([0-9]+)$')::bigint) as highest
     from pg_inherits join pg_class child on child.oid = inhrelid where inhparent = 'journal'::regclass`;
   const [oldest] = await sql<{ version: number; atMs: number }[]>`
     select version, (extract(epoch from at) * 1000)::float8 as "atMs"

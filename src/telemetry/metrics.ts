@@ -23,6 +23,7 @@ const RULES = [
   'enforced-units',
   'transition',
   'unit-limit',
+  'partial-activation',
   'connection-limit',
   'default-licence',
   'key-expiry',

@@ -75,15 +75,17 @@ test('every example is a command line that its command takes', async () => {
 function faultOf(line: string): string | null {
   const rest = line.slice(line.indexOf('lictor ') + 'lictor '.length).split(/\s[|>#]|[)]/)[0]!;
   const words = wordsOf(rest);
-  let command = roots.get(words[0]!);
-  if (command === undefined) return COMMANDS.some(({ name }) => name === words[0]) ? null : 'no command';
+  const root = roots.get(words[0]!);
+  if (root === undefined) return COMMANDS.some(({ name }) => name === words[0]) ? null : 'no command';
+  let command: Command = root;
   for (const word of words.slice(1)) {
-    const child = command.commands.find((candidate) => candidate.name() === word);
+    const child: Command | undefined = command.commands.find((candidate) => candidate.name() === word);
     if (child === undefined) break;
     command = child;
   }
   // What stands behind the options of a command that runs another one is the other's.
-  const own = words.includes('--run') ? words.slice(0, words.indexOf('--run') + 1) : words;
+  const end = words.findIndex((word) => word === '--run' || word === '--');
+  const own = end === -1 ? words : words.slice(0, end + 1);
   const options = own.filter((word) => /^--\w/.test(word)).map((word) => word.split('=')[0]!);
   const unknown = options.filter((option) => !command.options.some(({ long }) => long === option));
   return unknown.length === 0 ? null : `no option ${unknown.join(', ')}`;
@@ -93,7 +95,7 @@ describe('the overview', () => {
   test('lists every command, and ends with 2 when none was given', async () => {
     const { exit, stdout } = await runIn(['help']);
     expect(exit).toBe(0);
-    for (const { name } of COMMANDS) expect(stdout).toMatch(new RegExp(`^  lictor ${name} +\\S`, "m"));
+    for (const { name } of COMMANDS) expect(stdout).toMatch(new RegExp(`^  lictor ${name} +\\S`, 'm'));
     for (const { words } of COMMANDS) expect(stdout).toContain(words);
     const none = await runIn([]);
     expect(none).toMatchObject({ exit: 2, stdout: '' });

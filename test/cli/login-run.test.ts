@@ -80,7 +80,7 @@ async function ask(status: number, method: string, path: string, body?: object) 
 /** The units of all keys that are in use now: asked once, not waited for. */
 async function unitsInUse(): Promise<number> {
   const { body } = await ask(200, 'GET', '/v1/usage/counts');
-  return (body.items as { units: number }[]).reduce((sum, { units }) => sum + units, 0);
+  return (body.items as { unitsInUse: number }[]).reduce((sum, each) => sum + each.unitsInUse, 0);
 }
 
 interface Fields {
@@ -195,17 +195,18 @@ describe('the unit is back at once', () => {
   });
 
   test('within the lease when what runs it is killed, and the command goes on by itself', async () => {
-    const started = start(patient, { options: ['--lease', LEASE] });
+    const command = ['sh', '-c', 'echo runs as $$; exec sleep 600'];
+    const started = start(command, { options: ['--lease', LEASE] });
     const [, pid] = /runs as (\d+)/.exec(await started.says(/runs as \d+/))!;
     started.signal('SIGKILL');
-    await started.ended.catch(() => {});
     try {
-      // It is nobody's child now; nothing but the lease knows of its end.
-      expect(process.kill(Number(pid), 0)).toBe(true);
       await until(async () => (await unitsInUse()) === 0, PATIENCE_MS, 'the lease has ended');
+      // Nothing but the lease knew of its end; the command is nobody's child now.
+      expect(process.kill(Number(pid), 0)).toBe(true);
     } finally {
       process.kill(Number(pid), 'SIGKILL');
     }
+    expect(await started.ended).toMatchObject({ code: null, signal: 'SIGKILL' });
   }, 40_000);
 });
 

@@ -100,8 +100,10 @@ describe('an instance with a LicenseID (notes 3.4)', () => {
       const others = ['carol', 'dave', 'eve'].map((user) => instance.login({ user }));
       for (const verdict of await Promise.all(others)) loggedIn(verdict);
       await instance.report();
-      const inUse = (await unitsOf(first))! + (await unitsOf(second))!;
-      expect(inUse).toBeGreaterThanOrEqual(5);
+      // Nothing is left under the former key, and nobody has to be asked for more often than before.
+      expect(await unitsOf(first)).toBe(0);
+      expect(await unitsOf(second)).toBeGreaterThanOrEqual(5);
+      expect(instance.tryLogin({ user: 'bob' }).is).toBe(enforcement === 'central' ? 'ask' : 'granted');
       expect(await instance.logout(alice)).toBe(true);
     },
   );

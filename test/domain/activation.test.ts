@@ -115,6 +115,11 @@ describe('the upgrade situations (F-20, F-22)', () => {
     });
     const third = makeKey({ id: 'third', units: 60_000 });
     expect(activationOf({ instance, holdsOwnUsers: false }, next, third).usableUnits).toBe(44_000);
+    // A smaller one takes nothing from the table, so that what was there is there again.
+    const after = { ...instance, key: 'five', usableUnits: undefined, tableUnits: 44_000 };
+    const { usableUnits: _none, ...held } = after;
+    const five = makeKey({ id: 'five', units: 5 });
+    expect(activationOf({ instance: held, holdsOwnUsers: false }, five, third).usableUnits).toBe(51_000);
     // Back to the first, all of which the table holds.
     expect(activationOf({ instance, holdsOwnUsers: false }, next, now)).toMatchObject({ outcome: 'active' });
   });

@@ -376,6 +376,18 @@ describe('going back', () => {
     expect(history(lictor).map(([cause]) => cause)).toEqual(['activated', 'rolled-back', 'rolled-back']);
   });
 
+  test('from a smaller key everything is there again, since a table gives nothing up while it runs (F-22)', () => {
+    const huge = makeKey({ id: 'huge', units: 30_000 });
+    const lictor = world({ keys: [huge, FIVE], settings: { activationProfile: 'caché5' } });
+    expect(activate(lictor, 'five').instance).toMatchObject({ key: 'five', tableUnits: 30_000 });
+    expect(activation(rollingBack(lictor)).verdict.outcome).toBe('active');
+    expect(recordOf(lictor)).toMatchObject({ key: 'huge' });
+    expect(recordOf(lictor).tableUnits).toBeUndefined();
+    activate(lictor, 'five');
+    expect(restart(lictor, 'huge').tableUnits).toBeUndefined();
+    expect(activation(rollingBack(lictor)).instance.usableUnits).toBe(7_005);
+  });
+
   test('to fewer units waits on IRIS; to a key that was removed is not possible', () => {
     const lictor = world({ keys: [FIVE, TWENTY_FIVE], settings: { activationProfile: 'iris' } });
     activate(lictor, 'twenty-five');

@@ -74,6 +74,10 @@ describe.each(JOURNALS)('the golden journal %s', (_, journal) => {
     const { pools, places } = journal.table;
     expect(pools.map((pool) => pool.units)).toEqual(pools.map((pool) => model.pool(pool.id).units));
     expect(places.map((place) => place.units)).toEqual(places.map((place) => model.unitsAt(place.instance)));
+    for (const { scope, application, feature, users } of journal.table.counters ?? []) {
+      const held = model.applications.users({ instance: '', key: null, ...scope }, application, feature);
+      expect(users).toEqual([...held].sort());
+    }
   });
 });
 

@@ -53,6 +53,7 @@ describe('PUT /v1/instances/{name}', () => {
       state: 'active',
       outcome: 'new',
       settings: {
+        activationProfile: 'unlimited',
         identityForm: 'name',
         usernameLicensing: true,
         deferredIdentification: false,

@@ -45,7 +45,7 @@ async function send(status: number, request: string, options: Call = {}) {
 const ELSEWHERE = ['getReadiness', 'getMetrics'];
 
 /** What is sent without a body. */
-const WITHOUT_BODY = ['/v1/logins/{id}/heartbeat', '/key/check'];
+const WITHOUT_BODY = ['/v1/logins/{id}/heartbeat', '/key/check', '/key/rollback'];
 
 describe('a life in the API', () => {
   test('every operation answers as it is described', async () => {
@@ -95,8 +95,11 @@ describe('a life in the API', () => {
     await send(200, `GET ${key}/excess`);
     for (const what of ['counts', 'instances', `users?key=${file.id}`, 'summary', 'servers', 'keys'])
       await send(200, `GET /v1/usage/${what}`);
-    for (const what of ['key', 'dumps/all', 'dumps/in-use', 'dumps/processes'])
+    for (const what of ['counts', 'durations', 'key', 'dumps/all', 'dumps/in-use', 'dumps/processes'])
       await send(200, `GET ${app}/${what}`);
+    await send(200, `POST ${app}/marks/reset`, { body: {} });
+    await send(200, `POST ${key}/marks/reset`, { body: { counters: ['users'] } });
+    await send(200, `POST ${app}/durations/clear`);
     await send(200, 'GET /v1/queries');
     await send(200, 'GET /v1/queries/UserList?instance=app-a');
     await send(200, 'GET /v1/license-servers/active');

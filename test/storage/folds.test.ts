@@ -126,6 +126,13 @@ async function folded(shard: TestShard) {
     lease: () => {},
     allowance: () => {},
     marks: () => {},
+    applications: {
+      application: () => {},
+      counter: () => {},
+      holding: () => {},
+      request: () => {},
+      end: () => {},
+    },
   };
   await readSnapshot(shard.sql, SHARD, reader);
   return all;

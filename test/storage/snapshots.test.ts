@@ -21,6 +21,13 @@ function recorder() {
     lease: ({ id }) => told.push(['lease', id]),
     allowance: ({ lease, userId }) => told.push(['allowance', lease, userId]),
     marks: ({ instance }) => told.push(['marks', instance]),
+    applications: {
+      application: ({ name }) => told.push(['application', name]),
+      counter: ({ feature }) => told.push(['counter', feature]),
+      holding: ({ userId }) => told.push(['holding', userId]),
+      request: ({ id }) => told.push(['request', id]),
+      end: () => {},
+    },
   };
   return { told, reader };
 }

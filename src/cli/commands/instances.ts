@@ -77,6 +77,7 @@ export function register(program: Command, world: World): void {
   registerRegister(instances, world);
   registerConfigure(instances, world);
   registerRemove(instances, world);
+  registerQuestions(instances, world);
 }
 
 /** What an instance is, as labels and values. */
@@ -290,6 +291,9 @@ function registerRemove(instances: Command, world: World): void {
       }),
     ['lictor instances release hospital --reason "maintenance" --yes'],
   );
+}
+
+function registerQuestions(instances: Command, world: World): void {
   examples(
     instances
       .command('check-key <instance>')

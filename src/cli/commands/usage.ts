@@ -11,6 +11,7 @@ import { writeList } from '../listing.ts';
 import { examples, limitOption, stated } from '../options.ts';
 import { answerFields, type Column, type Field, jsonText } from '../output.ts';
 import { fullness } from '../topscreen.ts';
+import { registerMarks } from '../usagemarks.ts';
 import type { World } from '../world.ts';
 
 type Counts = CountUsageAnswer['items'][number];
@@ -103,6 +104,7 @@ export function register(program: Command, world: World): void {
   const usage = program.command('usage').description('What is in use, by key, instance and user.');
   registerLists(usage, world);
   registerSummary(usage, world);
+  registerMarks(usage, world);
 }
 
 interface ListOptions {

@@ -34,7 +34,7 @@ import {
 } from '../instance-shapes.ts';
 import { Feature, showFeature } from '../keyviews.ts';
 import { NoContent, PageQuery, pageLimit, responses } from '../schemas.ts';
-import { ADMINISTRATIVE_SETTINGS, readSettings, SettingsChange } from '../settings.ts';
+import { ADMINISTRATIVE_SETTINGS, readSettings, SettingsChange, showSettingsInForce } from '../settings.ts';
 
 const ListQuery = Type.Object(
   { ...PageQuery.properties, key: Type.Optional(Text('Only instances registered with this key.')) },
@@ -160,6 +160,7 @@ function registerRoute(app: App, services: Using): void {
       const { enforcement, limit, connectionsPerUnitMax } = registered.terms;
       return reply.code(outcome === 'new' ? 201 : 200).send({
         ...showInstance(registered),
+        settings: showSettingsInForce(instance),
         enforcement,
         limit,
         connectionsPerUnitMax,

@@ -6,7 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { DURATION_BOUNDS_SECONDS } from '../../domain/durations.ts';
 import { COUNTERS } from '../../domain/marks.ts';
-import { countsText } from '../../domain/reporttexts.ts';
+import { countsShown, countsText } from '../../domain/reporttexts.ts';
 import { reportedLine } from '../../domain/reporttexts-dumps.ts';
 import { COUNTERS_RESET_BY_DEFAULT, type Marks } from '../../service/marks.ts';
 import { AS_OF, actorOf, expectAnswer, instantOf, LANE_PROBLEMS, showAsOf } from '../answers.ts';
@@ -18,7 +18,6 @@ import {
   Buckets,
   CounterName,
   CountsShape,
-  countsShown,
   MarksBefore,
   showBuckets,
   showInstanceCounts,
