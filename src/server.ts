@@ -179,7 +179,7 @@ interface Core {
 /** Builds the services and the HTTP application over them. */
 function openApp(
   { config, logger, version, telemetry, adminToken }: ServerParts,
-  { sql, lane, coordinator, clock, serving, servedKeys }: Core & { readonly servedKeys: ServedKeys },
+  { sql, databaseUrl, lane, coordinator, clock, serving, servedKeys }: Core & { readonly servedKeys: ServedKeys },
   health: Health,
   closers: Closers,
 ): App {
@@ -188,6 +188,7 @@ function openApp(
   const mayTrust = () => coordinator.kind === 'redis' || serving.held;
   const heartbeats = new Heartbeats({ lane, coordinator, clock, mayTrust });
   const shared = { lane, sql, clock, heartbeats, shard: SHARD, revoked: config.revokedKeys };
+  const connectDump = () => connect(databaseUrl, 'lictor dump', logger);
   const signs = new Signs({ coordinator, staleAfterMs: 2_000 * config.updateIntervalSeconds });
   const { trustedKeys: trusted, allowUnverifiedKeys: allowUnverified, timeZone } = config;
   const licenseServers = new LicenseServers({ ...shared, leaseMs: config.licenseServerLeaseMs, logger });
@@ -225,7 +226,7 @@ function openApp(
       usage: new Usage({ ...shared, signs }),
       leases: new Leases(shared),
       summary: new Summary(shared),
-      ...createReporting({ ...shared, keys, licenseServers }),
+      ...createReporting({ ...shared, keys, licenseServers, connect: connectDump }),
       journal: new Journal(shared),
       licenseServers,
       diagnoses: new Diagnoses({

@@ -1,6 +1,7 @@
 /** Lists of the API, all pages of them, as one table or one JSON document. */
 
-import { type Column, cellText, counted, writeTable } from './output.ts';
+import { type Column, cellText, counted, Pieces, writeTable } from './output.ts';
+import { Progress } from './progress.ts';
 import type { World } from './world.ts';
 
 /** How many entries are asked for at once. */
@@ -34,16 +35,23 @@ export interface ListShape<Item> {
  * @param world - where to.
  * @param fetch - asks for a page.
  * @param shape - see there.
+ * @returns how many entries there were.
  */
 export async function writeList<Item, P extends Page<Item>>(
   world: World,
   fetch: (page: PageQuery) => Promise<P>,
   shape: ListShape<Item>,
-): Promise<void> {
+): Promise<number> {
   const course: Course<Item> = { rest: null, isCut: false };
-  const items = walk(fetch, shape.limit ?? Number.POSITIVE_INFINITY, course);
-  if (world.json) return writeJson(world, items, course);
-  const count = await writeTable(world, shape.columns, items);
+  const progress = new Progress(world, 'entries');
+  const items = walk(fetch, shape.limit ?? Number.POSITIVE_INFINITY, course, progress);
+  try {
+    await (world.json ? writeJson(world, items, course) : writeTable(world, shape.columns, items));
+  } finally {
+    await progress.end();
+  }
+  const { count } = progress;
+  if (world.json) return count;
   if (count === 0) await world.note(`There is no ${shape.noun}.`);
   const asOf = course.rest?.asOf;
   const when = typeof asOf === 'string' ? `, as of ${cellText(asOf)}` : '';
@@ -51,6 +59,7 @@ export async function writeList<Item, P extends Page<Item>>(
   else if (world.parts.stderr.isTerminal && count > 0) {
     await world.note(world.paint.dim(`${counted(count, shape.noun)}${when}`));
   }
+  return count;
 }
 
 /** What is known while a list is gone through. */
@@ -66,6 +75,7 @@ async function* walk<Item, P extends Page<Item>>(
   fetch: (page: PageQuery) => Promise<P>,
   limit: number,
   course: Course<Item>,
+  progress: Progress,
 ): AsyncGenerator<Item> {
   let left = limit;
   let cursor: string | undefined;
@@ -76,7 +86,9 @@ async function* walk<Item, P extends Page<Item>>(
     });
     const { items, nextCursor, ...rest } = page as Page<Item>;
     course.rest ??= rest as Readonly<Record<string, unknown>>;
-    for (const item of items.slice(0, left)) yield item;
+    const wanted = items.slice(0, left);
+    yield* wanted;
+    await progress.add(wanted.length);
     left -= items.length;
     cursor = nextCursor;
   } while (cursor !== undefined && left > 0);
@@ -89,12 +101,14 @@ async function writeJson<Item>(
   course: Course<Item>,
 ): Promise<void> {
   let separator = '';
-  await world.print('{"items": [');
+  const pieces = new Pieces(world);
+  await pieces.add('{"items": [');
   for await (const item of items) {
-    await world.print(`${separator}\n${JSON.stringify(item)}`);
+    await pieces.add(`${separator}\n${JSON.stringify(item)}`);
     separator = ',';
   }
   const rest = Object.entries({ ...course.rest, ...(course.isCut ? { more: true } : {}) });
   const members = rest.map(([name, value]) => `,\n${JSON.stringify(name)}: ${JSON.stringify(value)}`);
-  await world.print(`\n]${members.join('')}}\n`);
+  await pieces.add(`\n]${members.join('')}}\n`);
+  await pieces.flush();
 }

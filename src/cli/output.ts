@@ -51,6 +51,34 @@ export function displayWidth(text: string): number {
   return stringWidth === null || NARROW.test(text) ? text.length : stringWidth(text);
 }
 
+/** How many characters are gathered before they are written. */
+const PIECE_LENGTH = 65_536;
+
+/** Gathers small texts, because each write is a call of the system. */
+export class Pieces {
+  readonly #world: World;
+  #gathered = '';
+
+  /** @param world - where to. */
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Adds a text, and writes what was gathered when it is enough. */
+  async add(text: string): Promise<void> {
+    this.#gathered += text;
+    if (this.#gathered.length >= PIECE_LENGTH) await this.flush();
+  }
+
+  /** Writes what was gathered. */
+  async flush(): Promise<void> {
+    if (this.#gathered === '') return;
+    const text = this.#gathered;
+    this.#gathered = '';
+    await this.#world.print(text);
+  }
+}
+
 /**
  * A cell as text: nothing is a dash, instants lose their milliseconds.
  *
@@ -78,6 +106,7 @@ export async function writeTable<Row>(
   rows: Iterable<Row> | AsyncIterable<Row>,
 ): Promise<number> {
   const { paint } = world;
+  const pieces = new Pieces(world);
   const widths = columns.map(({ title }) => title.length);
   let first: (readonly [Row, readonly string[]])[] | null = [];
   let count = 0;
@@ -91,7 +120,7 @@ export async function writeTable<Row>(
       ...first.map(([row, cells]) => line(row, cells)),
     ];
     first = null;
-    await world.print(`${lines.join('\n')}\n`);
+    await pieces.add(`${lines.join('\n')}\n`);
   };
   const line = (row: Row, cells: readonly string[]) =>
     layOut(columns, widths, cells, (text, column) => {
@@ -108,9 +137,10 @@ export async function writeTable<Row>(
     }
     await prepareWidths(cells);
     grow(widths, cells);
-    await world.print(`${line(row, cells)}\n`);
+    await pieces.add(`${line(row, cells)}\n`);
   }
   await flush();
+  await pieces.flush();
   return count;
 }
 

@@ -87,6 +87,12 @@ export const COMMANDS: readonly RegisteredCommand[] = [
     load: () => import('./commands/login.ts'),
   },
   {
+    name: 'apply',
+    words: 'make a server have what a file declares',
+    group: 'Change',
+    load: () => import('./commands/apply.ts'),
+  },
+  {
     name: 'keys',
     words: 'the installed keys: inspect, install, change, remove',
     group: 'Change',

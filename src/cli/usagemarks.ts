@@ -31,8 +31,8 @@ export function registerMarks(usage: Command, world: World): void {
       .addOption(new Option('--form <form>', 'of the text').choices(['older', 'newer']).default('newer'))
       .action(async (name: string, { text, form }: { text?: boolean; form: 'older' | 'newer' }) => {
         const client = await world.client();
-        if (text !== true) return showCounts(world, await client.instances.counts(name));
-        const report = await client.instances.countsText(name, { form });
+        if (text !== true) return showCounts(world, await client.reports.counts(name));
+        const report = await client.reports.countsText(name, { form });
         await world.print(world.json ? jsonText({ text: report }) : report);
       }),
     ['lictor usage instance hospital', 'lictor usage instance hospital --text --form older'],

@@ -100,6 +100,7 @@ export class World {
   exit: number = EXIT.done;
   #options: CommonOptions = {};
   #client: Promise<Client> | null = null;
+  #answer: Pick<OpenFile, 'write'> | null = null;
 
   /** @param parts - see there. */
   constructor(parts: WorldParts) {
@@ -142,9 +143,19 @@ export class World {
     client?.close();
   }
 
-  /** Writes to standard output, where the answer goes and nothing else. */
+  /** Writes to standard output, where the answer goes and nothing else, or to where it was redirected. */
   print(text: string): Promise<void> {
-    return this.parts.stdout.write(text);
+    return (this.#answer ?? this.parts.stdout).write(text);
+  }
+
+  /** Sends the answer to a file; null sends it to standard output again. */
+  redirect(file: Pick<OpenFile, 'write'> | null): void {
+    this.#answer = file;
+  }
+
+  /** Whether a person sees the answer as it is written. */
+  get showsAnswer(): boolean {
+    return this.#answer === null && this.parts.stdout.isTerminal;
   }
 
   /** Writes a line to standard error: what is for the person, not for a program that reads the answer. */
@@ -154,8 +165,9 @@ export class World {
 
   /** The colours of standard output; none unless it is a terminal. */
   get paint(): Painter {
-    const { stdout, env } = this.parts;
-    return stdout.isTerminal && !env.NO_COLOR && env.TERM !== 'dumb' ? painter : colourless;
+    const { env } = this.parts;
+    const isColoured = this.showsAnswer && !env.NO_COLOR && env.TERM !== 'dumb';
+    return isColoured ? painter : colourless;
   }
 
   /**

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { DEFAULT_FEATURE, FEATURES_PER_CALL_MAX } from '../domain/applications.ts';
 import { LocalLogin } from '../domain/localtable.ts';
 import type { Problem } from '../domain/operations.ts';
+import { LocalTakes } from './application-takes.ts';
 import {
   type FeatureNamed,
   type LoadProblem,
@@ -70,20 +71,11 @@ export interface LoadOptions extends CallOptions {
   readonly application?: string | undefined;
 }
 
-/** What one login that the instance let in itself has taken. */
-interface Taken {
-  readonly userId: string;
-  /** By application and feature; how often. */
-  readonly features: Map<string, { readonly name: FeatureNamed; takes: number }>;
-}
-
 /** The application licences of an instance: `instance.applications`. */
 export class InstanceApplications {
   readonly #options: ApplicationsOptions;
   /** Of logins that the server does not know by themselves. */
-  readonly #taken = new WeakMap<LocalLogin, Taken>();
-  /** Whether any login ever was among them, so that who takes nothing pays for nothing. */
-  #isUsed = false;
+  readonly #takes = new LocalTakes();
   /** Returns that the server is still to be told of, by their IDs. */
   readonly #returns = new Map<string, ReturnApplicationsBody>();
 
@@ -146,9 +138,12 @@ export class InstanceApplications {
     const body: TakeApplicationsBody = { ...holder, features, id: randomUUID() };
     const verdict = await this.#takeAs(body, options);
     if (verdict.is !== 'granted' || !(login instanceof LocalLogin)) return verdict;
-    if (login.isHeld && login.userId === verdict.userId) return this.#note(login, verdict, features);
+    if (login.isHeld && login.userId === verdict.userId) {
+      this.#takes.add(login, verdict.userId, features);
+      return this.#asOwn(login, verdict);
+    }
     // It went out, or became another user, while the server decided.
-    this.#giveBackLater({ ...holder, features });
+    this.#giveBackLater({ ...holder, features, id: randomUUID() });
     await this.flush(this.#call(options)).catch(() => {});
     return notHeld();
   }
@@ -183,14 +178,13 @@ export class InstanceApplications {
       // What was not granted, or cannot be asked for, goes with the login or its user.
       return;
     }
-    const { id: _id, ...taken } = body;
-    this.#giveBackLater(taken);
+    this.#giveBackLater({ ...body, id: randomUUID() });
     await this.flush(FIND_OUT).catch(() => {});
   }
 
   /**
    * Gives back one take of each feature, or everything that the login has taken. What it does not hold is no fault:
-   * `released` is false then.
+   * `released` is false then. What the server cannot be told now (`server-unreachable`) is told with the next report.
    * @param wanted - as for `take`; left out, everything.
    * @returns what is held afterwards, or what is wrong.
    * @throws as `take`.
@@ -200,32 +194,42 @@ export class InstanceApplications {
     if (features !== undefined && 'is' in features) return features;
     const holder = this.#holderOf(login);
     if ('is' in holder) return holder;
-    if (login instanceof LocalLogin) return this.#returnOwn(login, holder, features, options);
+    if (login instanceof LocalLogin) return this.#returnOwn(login, features, options);
     return this.#giveBack({ ...holder, ...(features === undefined ? {} : { features }) }, options);
   }
 
   /** Of what the user holds, only what this login has taken is given back. */
   async #returnOwn(
     login: LocalLogin,
-    holder: { readonly userId?: string; readonly login?: string },
     features: readonly FeatureNamed[] | undefined,
     options: AskOptions,
   ): Promise<UnitsVerdict> {
-    const own = this.#heldOf(login, features);
-    const others = features === undefined ? [] : features.filter((name) => !own.includes(name));
+    const userId = login.userId ?? '';
+    const own =
+      features === undefined ? this.#takes.clear(login).features : this.#takes.remove(login, features);
     const told: UnitsHeld['features'][number][] = [];
+    let fault: UnitsVerdict | null = null;
     for (const part of partsOf(own)) {
-      const verdict = await this.#giveBack({ ...holder, features: part }, options);
-      if (verdict.is !== 'granted') return verdict;
-      told.push(...this.#note(login, verdict, part, -1).features);
+      const verdict = await this.#giveBack({ userId, features: part }, options);
+      if (verdict.is === 'granted') told.push(...this.#asOwn(login, verdict).features);
+      else fault = verdict;
     }
-    return { is: 'granted', userId: login.userId ?? '', features: [...told, ...notReleased(others)] };
+    const others = (features ?? []).filter((name) => !own.includes(name));
+    return fault ?? { is: 'granted', userId, features: [...told, ...notReleased(others)] };
   }
 
-  #giveBack(body: ReturnApplicationsBody, options: AskOptions): Promise<UnitsVerdict> {
+  async #giveBack(body: ReturnApplicationsBody, options: AskOptions): Promise<UnitsVerdict> {
     const { client, name } = this.#options;
     const sent = { ...body, id: randomUUID() };
-    return verdictOf(client.applications.return(name, sent, this.#call(options)), name);
+    try {
+      const answer = client.applications.return(name, sent, this.#call(options));
+      const verdict = await verdictOf(answer, name);
+      if (verdict.is === 'refused') this.#giveBackLater(sent);
+      return verdict;
+    } catch (error) {
+      this.#giveBackLater(sent);
+      throw error;
+    }
   }
 
   /**
@@ -281,17 +285,12 @@ export class InstanceApplications {
 
   /** What a login that the instance let in itself has taken goes back, because it is out or another user's. */
   letGo(login: LocalLogin): void {
-    if (!this.#isUsed) return;
-    const taken = this.#taken.get(login);
-    if (taken === undefined) return;
-    this.#taken.delete(login);
-    for (const features of partsOf(takesOf(taken))) this.#giveBackLater({ userId: taken.userId, features });
+    const { userId, features } = this.#takes.clear(login);
+    for (const part of partsOf(features)) this.#giveBackLater({ userId, features: part, id: randomUUID() });
   }
 
-  #giveBackLater(body: ReturnApplicationsBody): void {
-    if (this.#returns.size >= RETURNS_KEPT_MAX) return;
-    const id = randomUUID();
-    this.#returns.set(id, { ...body, id });
+  #giveBackLater(body: ReturnApplicationsBody & { readonly id: string }): void {
+    if (this.#returns.size < RETURNS_KEPT_MAX) this.#returns.set(body.id, body);
   }
 
   /**
@@ -324,50 +323,15 @@ export class InstanceApplications {
   }
 
   /** Of a login of its own the instance knows what it holds; the server, what its user holds on the instance. */
-  #note(login: LocalLogin, verdict: UnitsHeld, features: readonly FeatureNamed[], step = 1): UnitsHeld {
-    const { userId } = verdict;
-    const known = this.#taken.get(login);
-    const taken = known?.userId === userId ? known : { userId, features: new Map() };
-    for (const name of features) {
-      const key = keyOf(name);
-      const one = taken.features.get(key) ?? { name, takes: 0 };
-      one.takes += step;
-      if (one.takes > 0) taken.features.set(key, one);
-      else taken.features.delete(key);
-    }
-    this.#isUsed = true;
-    this.#taken.set(login, taken);
-    const own = (name: FeatureNamed) => taken.features.get(keyOf(name))?.takes ?? 0;
-    return { ...verdict, features: verdict.features.map((one) => ({ ...one, held: own(one) })) };
-  }
-
-  /** Those of some features that a login holds, as often as it does. */
-  #heldOf(login: LocalLogin, features: readonly FeatureNamed[] | undefined): FeatureNamed[] {
-    const taken = this.#taken.get(login);
-    const left = new Map([...(taken?.features ?? [])].map(([key, { takes }]) => [key, takes]));
-    if (features === undefined) {
-      return taken === undefined ? [] : takesOf(taken);
-    }
-    return features.filter((name) => {
-      const takes = left.get(keyOf(name)) ?? 0;
-      left.set(keyOf(name), takes - 1);
-      return takes > 0;
-    });
+  #asOwn(login: LocalLogin, verdict: UnitsHeld): UnitsHeld {
+    const features = verdict.features.map((one) => ({ ...one, held: this.#takes.count(login, one) }));
+    return { ...verdict, features };
   }
 }
 
 const NAMELESS = malformed(
   'Keywords and values are those of one application: name it in the option application.',
 );
-
-function keyOf({ application, feature }: FeatureNamed): string {
-  return `${application}\n${feature}`;
-}
-
-/** Every take of a login by itself. */
-function takesOf({ features }: Taken): FeatureNamed[] {
-  return [...features.values()].flatMap(({ name, takes }) => Array.from({ length: takes }, () => name));
-}
 
 /** As many as one call can give back. */
 function partsOf(features: readonly FeatureNamed[]): FeatureNamed[][] {

@@ -25,6 +25,8 @@ export interface RegistrationFields {
   readonly licenseId?: string | undefined;
   readonly product?: string | undefined;
   readonly version?: string | undefined;
+  /** Where it runs, an address or a host name: for the reports of the server. */
+  readonly address?: string | undefined;
   /** Taken when a life begins; those left out keep their values. */
   readonly settings?: Partial<InstanceSettings> | undefined;
   /** Every licence server it is configured with, as `address:port` (F-4). */

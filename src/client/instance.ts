@@ -106,8 +106,8 @@ export class LicenseInstance extends InstanceEmitter {
         file = await StateFile.open(stateFile, clock.wallMs());
         saved = await file.read(name);
       }
-      const { key, licenseId, product, version, settings, licenseServers } = options;
-      const fields = { key, licenseId, product, version, settings, licenseServers };
+      const { key, licenseId, product, version, address, settings, licenseServers } = options;
+      const fields = { key, licenseId, product, version, address, settings, licenseServers };
       const registrar = new Registrar(client, name, fields, clock, file, saved);
       const instance = new LicenseInstance(options, client, registrar, clock);
       await instance.#begin(options.signal, saved);

@@ -518,6 +518,8 @@ export interface RegisterInstanceBody {
   readonly product?: string | undefined;
   /** Its version, which the key must fit. */
   readonly version?: string | undefined;
+  /** Where it runs, an IPv4 or IPv6 address or a host name: for the reports only. */
+  readonly address?: string | undefined;
   /** Every licence server that the instance is configured with, in any order. All instances that share a key must be configured with the same. */
   readonly licenseServers?: readonly (string)[] | undefined;
   readonly settings?: {
@@ -571,6 +573,8 @@ export interface RegisterInstanceAnswer {
   readonly registrationId?: string;
   readonly product?: string;
   readonly version?: string;
+  /** Where it runs, as it stated it. */
+  readonly address?: string;
   /** The licence servers it is configured with. */
   readonly licenseServers?: readonly (string)[];
   /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
@@ -645,6 +649,8 @@ export interface ReadInstanceAnswer {
   readonly product?: string;
   /** The version of the journal as of which this holds. */
   readonly version: number;
+  /** Where it runs, as it stated it. */
+  readonly address?: string;
   /** The licence servers it is configured with. */
   readonly licenseServers?: readonly (string)[];
   /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
@@ -740,6 +746,8 @@ export interface ConfigureInstanceAnswer {
   readonly registrationId?: string;
   readonly product?: string;
   readonly version?: string;
+  /** Where it runs, as it stated it. */
+  readonly address?: string;
   /** The licence servers it is configured with. */
   readonly licenseServers?: readonly (string)[];
   /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
@@ -811,6 +819,8 @@ export interface ListInstancesAnswer {
     readonly registrationId?: string;
     readonly product?: string;
     readonly version?: string;
+    /** Where it runs, as it stated it. */
+    readonly address?: string;
     /** The licence servers it is configured with. */
     readonly licenseServers?: readonly (string)[];
     /** `silent`: it gave no sign of life, what was bound to it was taken back, and it must register again. */
@@ -1625,6 +1635,8 @@ export interface UpdateInstanceAnswer {
     /** What a new key can give the running instance: everything (`unlimited`); or as the product does it, the rest after a restart. `caché5`: 7,000 units more, and no change from Power Unit; `caché`: 226,773 more, and no change from Power Unit; `iris`: the same, and no change to or from Power Unit, and no fewer units. */
     readonly activationProfile: 'unlimited' | 'caché5' | 'caché' | 'iris';
   };
+  /** Of a key that is active in part: the units that can be used until the next start. */
+  readonly usableUnits?: number;
   /** Send it with the next update; other settings are told then. */
   readonly settingsRevision: string;
   readonly lease?: {
@@ -1658,9 +1670,9 @@ export interface UpdateInstanceAnswer {
       /** The licence user ID. */
       readonly id: string;
       /** The rule that refused one more connection. */
-      readonly rule: 'enforced-units' | 'transition' | 'unit-limit';
+      readonly rule: 'enforced-units' | 'transition' | 'unit-limit' | 'partial-activation';
       /** The code of the problem. */
-      readonly code: 'units-exhausted' | 'unit-limit-reached';
+      readonly code: 'units-exhausted' | 'unit-limit-reached' | 'restart-required';
       /** The units that there are. */
       readonly limit: number;
       /** The units in use or leased. */
@@ -3968,7 +3980,7 @@ export interface Operations {
   /**
    * Identify the user of a login
    *
-   * Trades the unit of the former ID for one of the user, both or neither.
+   * Trades the unit of the former ID for one of the user, both or neither, and with it what the login has taken of applications.
    *
    * Requires a token that permits `logins.create`.
    */

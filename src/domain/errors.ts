@@ -29,6 +29,7 @@ export const PROBLEMS = {
   'token-expired': { status: 401, title: 'The token has expired' },
   forbidden: { status: 403, title: 'The token does not permit this' },
   'rate-limited': { status: 429, title: 'Too many requests' },
+  'too-many-dumps': { status: 429, title: 'Too many dumps are made at the same time' },
   // What is asked for.
   'not-found': { status: 404, title: 'There is nothing at this address' },
   'key-not-found': { status: 404, title: 'The key is not installed' },
@@ -63,6 +64,7 @@ export const PROBLEMS = {
   'server-unreachable': { status: 503, title: 'The licence server cannot be reached' },
   // Conflicts of identity and state.
   'id-reused': { status: 409, title: 'The ID was used with another body' },
+  'report-too-large': { status: 422, title: 'The report is too large for pages' },
   'table-too-large': { status: 422, title: 'The reported table is too large' },
   'login-released': { status: 409, title: 'The login with this ID was already released' },
   'login-ambiguous': { status: 409, title: 'The login ID is held on several instances' },
@@ -88,6 +90,7 @@ export const PROBLEMS = {
   'license-server-limit-reached': { status: 409, title: 'The roster of licence servers is full' },
   'key-unverified': { status: 409, title: 'The key has no verifiable signature' },
   // When Lictor must not serve, or failed.
+  'dump-too-slow': { status: 503, title: 'The dump took too long' },
   'queue-full': { status: 503, title: 'Too many operations are waiting' },
   'outcome-unknown': { status: 503, title: 'The outcome is not known yet' },
   'storage-unavailable': { status: 503, title: 'The database cannot be reached' },

@@ -67,6 +67,8 @@ export interface Instance {
   readonly settings: InstanceSettings;
   /** It is silent because it was closed in good order: only a registration brings it back. */
   readonly closed?: true;
+  /** The address or host name where it runs, as it stated it, for the reports (`ServerIP`). */
+  readonly address?: string;
   /** The licence servers it is configured with, as `address:port`, in order of text; left out when it states none (F-4). */
   readonly licenseServers?: readonly string[];
   /** The LicenseID by which it asks for the key that is served under it; left out when it names its key itself. */

@@ -99,6 +99,8 @@ export interface Register {
   readonly registrationId: string | null;
   readonly product: string | null;
   readonly version: string | null;
+  /** Where it runs, for the reports; left out when it does not say. */
+  readonly address?: string | undefined;
   /** The licence servers it is configured with, as `address:port`; null when it states none (F-4). */
   readonly licenseServers: readonly string[] | null;
   /** Settings that the registration states; the others keep their values. */

@@ -40,7 +40,11 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
   if ('is' in choice) return choice;
   const changes = { ...choice.changes, ...asked.members(choice.changes.key) };
   const servers = operation.licenseServers?.toSorted() ?? [];
-  const wanted = { product, version, ...(servers.length === 0 ? {} : { licenseServers: servers }) };
+  const wanted = {
+    ...{ product, version },
+    ...(operation.address === undefined ? {} : { address: operation.address }),
+    ...(servers.length === 0 ? {} : { licenseServers: servers }),
+  };
   if (kind === 'retry' && sameRegistration(current!, wanted, changes) && sameSettings(current!, settings)) {
     return { is: 'instance', instance: current!, outcome: 'retry' };
   }
@@ -54,7 +58,7 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
     unreport(draft, place, 'moved', actor, reportsUnder(draft, choice.changes.key));
   if (current) moveHoldings(draft, current, choice.changes.key ?? null, actor);
   const begins = kind !== 'retry';
-  const { licenseServers: _former, closed: _closed, ...known } = current ?? {};
+  const { licenseServers: _former, address: _place, closed: _closed, ...known } = current ?? {};
   const instance = withChanges(
     {
       ...known,
@@ -91,13 +95,14 @@ function nextIncarnation(current: Instance | undefined, held: number | null): nu
 
 function sameRegistration(
   current: Instance,
-  wanted: Pick<Instance, 'product' | 'version' | 'licenseServers'>,
+  wanted: Pick<Instance, 'product' | 'version' | 'address' | 'licenseServers'>,
   changes: Changes,
 ): boolean {
   return (
     JSON.stringify(withChanges(current, changes)) === JSON.stringify(current) &&
     current.product === wanted.product &&
     current.version === wanted.version &&
+    current.address === wanted.address &&
     current.licenseServers?.join() === wanted.licenseServers?.join()
   );
 }

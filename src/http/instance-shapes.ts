@@ -4,7 +4,7 @@
 
 import { type Static, Type } from 'typebox';
 import { KEY_FIELD_LIMITS } from '../domain/keyfields.ts';
-import { LICENSE_SERVER_LIMITS, readServerPlace } from '../domain/licenseservers.ts';
+import { LICENSE_SERVER_LIMITS, readServerAddress, readServerPlace } from '../domain/licenseservers.ts';
 import { heartbeatAfterSeconds, type InstanceInState } from '../service/instances.ts';
 import { KeyMembers, keyMembers } from './activation-shapes.ts';
 import { AS_OF, fieldFault, instantOf } from './answers.ts';
@@ -73,6 +73,13 @@ export const Registration = Type.Object(
     ),
     product: Type.Optional(Text('What it runs.')),
     version: Type.Optional(Text('Its version, which the key must fit.')),
+    address: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: LICENSE_SERVER_LIMITS.addressLengthMax,
+        description: 'Where it runs, an IPv4 or IPv6 address or a host name: for the reports only.',
+      }),
+    ),
     licenseServers: Type.Optional(
       Type.Array(LicenseServer, {
         maxItems: LICENSE_SERVER_LIMITS.statedMax,
@@ -99,6 +106,7 @@ export const InstanceShape = Type.Object({
   registrationId: Type.Optional(Type.String()),
   product: Type.Optional(Type.String()),
   version: Type.Optional(Type.String()),
+  address: Type.Optional(Type.String({ description: 'Where it runs, as it stated it.' })),
   licenseServers: Type.Optional(
     Type.Array(Type.String(), { description: 'The licence servers it is configured with.' }),
   ),
@@ -152,6 +160,7 @@ export function showInstance({ instance, licence }: InstanceInState): Static<typ
     ...withoutEmpty({ key, registrationId, product, version }),
     ...keyMembers(instance),
     ...(instance.licenseId === undefined ? {} : { licenseId: instance.licenseId }),
+    ...(instance.address === undefined ? {} : { address: instance.address }),
     ...(instance.licenseServers === undefined ? {} : { licenseServers: [...instance.licenseServers] }),
     licence: {
       status: licence.status,
@@ -165,6 +174,19 @@ export function showInstance({ instance, licence }: InstanceInState): Static<typ
     registeredAt: instantOf(instance.registeredAtMs),
     revision: instance.revision,
   };
+}
+
+/**
+ * The address that an instance states.
+ *
+ * @returns in its one form; undefined when it states none.
+ * @throws LicenseError `malformed-request` for what is no address.
+ */
+export function readAddress(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const reading = readServerAddress(text);
+  if ('fault' in reading) throw fieldFault('/address', reading.fault);
+  return reading.value;
 }
 
 /**

@@ -11,14 +11,27 @@ import { instantOf } from './answers.ts';
 /** The media type of the text reports. */
 export const TEXT_TYPE = 'text/plain; charset=utf-8';
 
+/** The media type of reports as one JSON object a line. */
+export const LINES_TYPE = 'application/x-ndjson';
+
 /**
  * Whether a request prefers text to JSON. Whoever says nothing, or takes anything, gets JSON.
  *
  * @param request - with its `Accept`.
  */
 export function prefersText(request: FastifyRequest): boolean {
+  return preferredForm(request) === 'text';
+}
+
+/**
+ * The form that a request prefers: JSON, text, or one JSON object a line. Whoever says nothing, or takes anything,
+ * gets JSON.
+ *
+ * @param request - with its `Accept`.
+ */
+export function preferredForm(request: FastifyRequest): 'json' | 'text' | 'lines' {
   const accept = request.headers.accept;
-  if (accept === undefined) return false;
+  if (accept === undefined) return 'json';
   const ranges = accept.split(',').map((range) => {
     const [type = '', ...parameters] = range.toLowerCase().split(';');
     const quality = /^\s*q=([\d.]+)\s*$/.exec(parameters.find((text) => /^\s*q=/.test(text)) ?? '')?.[1];
@@ -31,8 +44,11 @@ export function prefersText(request: FastifyRequest): boolean {
     }
     return 0;
   };
+  const json = qualityOf(['application/json', 'application/*']);
   const text = qualityOf(['text/plain', 'text/*']);
-  return text > 0 && text >= qualityOf(['application/json', 'application/*']);
+  const lines = qualityOf([LINES_TYPE]);
+  if (lines > 0 && lines >= json && lines >= text) return 'lines';
+  return text > 0 && text >= json ? 'text' : 'json';
 }
 
 /**
@@ -48,12 +64,24 @@ export function headReport(reply: FastifyReply, { atMs }: AsOf): void {
 /**
  * Answers with a text where the schema of the answer speaks of JSON.
  *
- * @param text - whole, or line by line.
+ * @param text - whole.
  * @returns what the handler returns.
  */
-export function asText(reply: FastifyReply, text: string | AsyncIterable<string>): never {
+export function asText(reply: FastifyReply, text: string): never {
   reply.type(TEXT_TYPE);
-  return (typeof text === 'string' ? text : Readable.from(text, { objectMode: false })) as never;
+  return text as never;
+}
+
+/**
+ * Answers piece by piece, as fast as the caller reads; an error ends the connection, so that what was sent is not
+ * taken for the whole.
+ *
+ * @param type - the media type.
+ * @returns what the handler returns.
+ */
+export function asStream(reply: FastifyReply, type: string, pieces: AsyncIterable<string>): never {
+  reply.type(type);
+  return Readable.from(pieces, { objectMode: false }) as never;
 }
 
 /** What the description of a report says of its text. */

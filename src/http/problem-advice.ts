@@ -20,6 +20,7 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'token-expired': 'Ask an administrator for a new token.',
   forbidden: 'Use a token whose role and restriction permit this; `detail` names the action.',
   'rate-limited': 'Wait for `retryAfterSeconds`, and correct the token before trying again.',
+  'too-many-dumps': 'Wait for `retryAfterSeconds`; dumps of many rows are few at a time, so that nobody else is slowed down.',
   'not-found': 'Check the address and the method against `/docs`.',
   'key-not-found': 'List the installed keys with `GET /v1/keys`; the key may have been removed.',
   'instance-not-found': 'Register the instance with `PUT /v1/instances/{name}` first.',
@@ -56,6 +57,8 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'server-unreachable':
     'An instance that decides for itself has been without the server longer than its setting allows, and lets in only users it knows. Restore the connection.',
   'id-reused': 'Make a new ID for every new login; the same ID is only for repeating the same request.',
+  'report-too-large':
+    'Ask for the whole dump with `Accept: application/x-ndjson`, one entry a line, or `text/plain`; both are sent piece by piece, however long they are.',
   'table-too-large':
     'An instance reports more users or connections than can be counted; `detail` says the limits. Nothing of the update was taken. Look for connections that are opened and never closed.',
   'login-released': 'Make a new ID and log in again.',
@@ -87,6 +90,8 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'key-in-use': 'Give the instances that use it another key first, or close them: `detail` names them.',
   'key-unverified':
     'Install a signed key. Where the configuration allows unsigned ones (`LICTOR_ALLOW_UNVERIFIED_KEYS`), send its terms beside the file, as `stated`: at least `units`, `licenseType` and `server`.',
+  'dump-too-slow':
+    'Postgres could not gather the rows in time: look at its load and its disk. A dump that ends in the middle was read too slowly; read it to a file.',
   'queue-full':
     'Wait for `retryAfterSeconds`; if it stays, the replica needs more capacity or its database is slow.',
   'outcome-unknown':

@@ -104,6 +104,13 @@ export function jsonOrText<Shape extends TSchema>(description: string, schema: S
   return { description, content } as unknown as Shape;
 }
 
+/** The same, and one JSON object a line for what may be very long. */
+export function jsonTextOrLines<Shape extends TSchema>(description: string, schema: Shape): Shape {
+  const { content } = jsonOrText(description, schema) as unknown as { content: object };
+  const lines = { 'application/x-ndjson': { schema: Type.String() } };
+  return { description, content: { ...content, ...lines } } as unknown as Shape;
+}
+
 /** An instant in RFC 3339. */
 export const Instant = (description: string) => Type.String({ format: 'date-time', description });
 

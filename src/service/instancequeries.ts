@@ -18,13 +18,12 @@ import {
   type UseShown,
 } from '../domain/queries.ts';
 import { appLicenses, takesByUser } from '../domain/reportholdings.ts';
-import { rowsOfInstance } from '../domain/reportrows.ts';
 import { countsShown } from '../domain/reporttexts.ts';
 import { type Cell, userCells } from '../domain/reporttexts-dumps.ts';
 import type { Table } from '../domain/table.ts';
 import { countsOf } from './marks.ts';
 import type { Position, QueryRequest, QueryRow } from './queries.ts';
-import { availabilityOf, capacityOf, NO_KEY_STATUS } from './reports.ts';
+import { availabilityOf, capacityOf, NO_KEY_STATUS, requireRows } from './reports.ts';
 import { limitsOf } from './usage.ts';
 
 /** What the rows of an instance are made of. */
@@ -121,7 +120,7 @@ function* processes(
   { table, instance, nowMs }: InstanceSource,
   { filter }: QueryRequest,
 ): Generator<QueryRow> {
-  for (const row of rowsOfInstance(table, instance.name).processes) {
+  for (const row of requireRows(table, instance.name).processes) {
     if (!matchesFilter(filter, row.userId, row.processId)) continue;
     yield { at: [...row.order, row.userId ?? ''], cells: processListCells(row, nowMs) };
   }
@@ -134,7 +133,7 @@ function* users(
   withFree: boolean,
   after: Position | null,
 ): Generator<QueryRow> {
-  const rows = rowsOfInstance(table, instance.name).users;
+  const rows = requireRows(table, instance.name).users;
   for (const row of rows) {
     if (matchesFilter(filter, row.userId)) {
       yield { at: [...row.order, row.userId], cells: userCells(row, nowMs) };
@@ -154,7 +153,7 @@ function* holders(
   everybody: boolean,
 ): Generator<QueryRow> {
   const takes = takesByUser(table.places.get(instance.name));
-  for (const row of rowsOfInstance(table, instance.name).users) {
+  for (const row of requireRows(table, instance.name).users) {
     const held = appLicenses(takes.get(row.userId), application, showCounts);
     if (held === '' && !everybody) continue;
     yield { at: [...row.order, row.userId], cells: [...userCells(row, nowMs), held] };

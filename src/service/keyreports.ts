@@ -180,6 +180,6 @@ export function clientsOf(
 }
 
 /** @returns the address of an instance as it stated it; empty when it did not. */
-export function addressOf(_table: Table, _instance: string): string {
-  return '';
+export function addressOf(table: Table, instance: string): string {
+  return table.instances.get(instance)?.address ?? '';
 }

@@ -2,6 +2,7 @@
  * The services that make reports, put together.
  */
 
+import { Dumps, type DumpsOptions } from './dumps.ts';
 import { KeyReports } from './keyreports.ts';
 import type { LicenseServers } from './licenseservers.ts';
 import { Marks, type MarksOptions } from './marks.ts';
@@ -9,7 +10,7 @@ import { Queries } from './queries.ts';
 import { Reports, type ReportsOptions } from './reports.ts';
 
 /** What the reports need together. */
-export interface ReportingOptions extends Omit<ReportsOptions, 'lane'>, MarksOptions {
+export interface ReportingOptions extends Omit<ReportsOptions, 'lane'>, MarksOptions, DumpsOptions {
   readonly licenseServers: Pick<LicenseServers, 'active'>;
 }
 
@@ -19,6 +20,7 @@ export interface Reporting {
   readonly keyReports: KeyReports;
   readonly queries: Queries;
   readonly marks: Marks;
+  readonly dumps: Dumps;
 }
 
 /** Makes them all. */
@@ -29,5 +31,6 @@ export function createReporting(options: ReportingOptions): Reporting {
     keyReports: new KeyReports({ ...options, reports }),
     queries: new Queries({ ...options, reports }),
     marks: new Marks(options),
+    dumps: new Dumps(options),
   };
 }

@@ -14,7 +14,7 @@ type RegisterAnswer = Operations['registerInstance']['answer'];
 /** What a registration is asked with. */
 export type Registration = Pick<
   Operations['registerInstance']['input'][1],
-  'key' | 'licenseId' | 'product' | 'version' | 'licenseServers'
+  'key' | 'licenseId' | 'product' | 'version' | 'address' | 'licenseServers'
 > & { readonly registrationId: string };
 
 /** The settings of an instance that it has to know. */

@@ -50,6 +50,8 @@ export async function start(using: Starting, exchange: Exchange, body: StartBody
     ...(licenseId === undefined ? {} : { licenseId }),
     ...(body.product === '' ? {} : { product: body.product }),
     ...(body.version === '' ? {} : { version: body.version }),
+    // Of a link-local address the zone means nothing anywhere else.
+    ...(exchange.sender.address.includes('%') ? {} : { address: exchange.sender.address }),
     ...(body.licenseServers.length === 0 ? {} : { licenseServers: body.licenseServers }),
   };
   const registered = await using.lictor.register(frame.name, registration);

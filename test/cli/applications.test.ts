@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { until } from '../support/wait.ts';
 import { type ListeningApp, startListening } from './world.ts';
 
 let app: ListeningApp;
@@ -24,13 +25,15 @@ describe('loading', () => {
       `applications load ${fixture('applications-bestlab.ini')} --instance hospital`,
     );
     expect(exit).toBe(0);
-    expect(stdout).toMatch(/^BestLab +loaded +unsigned /m);
+    expect(stdout).toMatch(/^BestLabApplication +loaded +unsigned /m);
     const list = await lictor('applications list --instance hospital');
-    expect(list.stdout).toMatch(/^BestLab +loaded +hospital +Lab Users +50 +0 +50 +0 +50$/m);
+    expect(list.stdout).toMatch(/^BestLabApplication +loaded +hospital +Lab Users +50 +0 +50 +0 +50$/m);
     expect(list.stdout).toMatch(/^ISC\.Lab +vendor +\S+ +Robots +2 +0 /m);
     const loaded = await jsonOf('applications list --instance hospital --types U');
     expect(loaded.items.map(({ kind }: { kind: string }) => kind)).toEqual(loaded.items.map(() => 'loaded'));
-    expect((await lictor('applications show BestLab --instance hospital')).stdout).toMatch(/Loaded: +\d{4}-/);
+    expect((await lictor('applications show BestLabApplication --instance hospital')).stdout).toMatch(
+      /Loaded: +\d{4}-/,
+    );
   });
 
   test('a file with faults is refused with every line, and nothing is loaded', async () => {
@@ -57,11 +60,11 @@ describe('units', () => {
       logins.push(await app.login('hospital', `user-${number}`));
     for (let number = 1; number <= 50; number += 1) {
       const taken = await lictor(
-        `applications take "BestLab/Lab Users" --instance hospital --login ${logins[number - 1]}`,
+        `applications take "BestLabApplication/Lab Users" --instance hospital --login ${logins[number - 1]}`,
       );
       expect([number, taken.exit]).toEqual([number, 0]);
     }
-    const args = `"BestLab/Lab Users" --instance hospital --login ${logins[50]}`;
+    const args = `"BestLabApplication/Lab Users" --instance hospital --login ${logins[50]}`;
     const refused = await lictor(`applications take ${args}`);
     expect(refused).toMatchObject({
       exit: 75,
@@ -71,11 +74,12 @@ describe('units', () => {
     const why = await lictor(`applications explain ${args}`);
     expect(why.stdout).toMatch(/It would be: +refused\n/);
     expect(why.stdout).toMatch(/Held by: +user-\d+, .* and 30 others\n/);
-    const holders = await jsonOf('applications holders BestLab --instance hospital --feature "Lab Users"');
-    expect(holders.items).toHaveLength(50);
+    const listed = () =>
+      jsonOf('applications holders BestLabApplication --instance hospital --feature "Lab Users"');
+    await until(async () => (await listed()).items.length === 50, 10_000, 'the holders are listed');
     await lictor(`logins logout ${logins[0]}`);
     expect((await lictor(`applications take ${args}`)).exit).toBe(0);
-    const recount = await lictor('applications recount BestLab --instance hospital');
+    const recount = await lictor('applications recount BestLabApplication --instance hospital');
     expect(recount.exit).toBe(0);
     expect(recount.stdout).toMatch(/^Lab Users +50 +50 +0$/m);
   });
@@ -96,7 +100,9 @@ describe('units', () => {
 
   test('who holds them must be said, and in one way', async () => {
     for (const who of ['', '--user a --login b']) {
-      const { exit, stderr } = await lictor(`applications take BestLab --instance hospital ${who}`);
+      const { exit, stderr } = await lictor(
+        `applications take BestLabApplication --instance hospital ${who}`,
+      );
       expect(exit).toBe(2);
       expect(stderr).toContain('Give either --user or --login.');
     }

@@ -8,7 +8,10 @@ import { processWorld } from '../../src/cli/process.ts';
 import { runCli } from '../../src/cli/run.ts';
 import type { Sink, Source, WorldParts } from '../../src/cli/world.ts';
 import type { Environment } from '../../src/config-environment.ts';
+import { Fold } from '../../src/service/fold.ts';
+import { Leadership } from '../../src/service/leadership.ts';
 import { type AppFields, type StartedApp, startApp } from '../support/app.ts';
+import { createRecordingLogger } from '../support/http.ts';
 
 /** The program itself. */
 export const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -174,9 +177,31 @@ export interface ListeningApp extends StartedApp {
   lictor(args: string, fields?: WorldFields): Promise<Ran>;
 }
 
+/** Folds what is decided into the tables that lists are read from, as the leader does. */
+function startFold({ sql, lane }: StartedApp): () => Promise<void> {
+  const logger = createRecordingLogger();
+  const leadership = new Leadership({
+    shard: 0,
+    sql,
+    holder: 'the-test',
+    leaseMs: 60_000,
+    renewMs: 1_000,
+    mayLead: () => true,
+    logger,
+  });
+  const fold = new Fold({ shard: 0, sql, lane, leadership, logger, intervalMs: 10 });
+  leadership.start();
+  fold.start();
+  return async () => {
+    await fold.close();
+    await leadership.close();
+  };
+}
+
 /** Starts the application and listens on loopback. */
 export async function startListening(fields?: AppFields): Promise<ListeningApp> {
   const app = await startApp(fields);
+  const endFold = startFold(app);
   const url = await app.app.listen({ host: '127.0.0.1', port: 0 });
   const folder = await mkdtemp(path.join(tmpdir(), 'lictor-cli-'));
   const as = (role: keyof StartedApp['tokens']): Environment => ({
@@ -196,6 +221,7 @@ export async function startListening(fields?: AppFields): Promise<ListeningApp> 
     lictor: (args, worldFields = {}) =>
       runIn(wordsOf(args), { ...worldFields, env: { ...as('administrator'), ...worldFields.env } }),
     async close() {
+      await endFold();
       await app.close();
       await rm(folder, { recursive: true, force: true });
     },

@@ -263,6 +263,19 @@ describe.each(['central', 'local', 'leased'] as const)(
       });
     });
 
+    test('that come while the login goes out go with it', async () => {
+      const instance = await open(enforcement);
+      const { applications } = instance;
+      await applications.load(TWO);
+      const [login, other] = [await logIn(instance, 'alice'), await logIn(instance, 'alice')];
+      const taking = applications.take(login, [ROBOTS, 'Radiology']);
+      await Promise.all([instance.logout(login), taking]);
+      expect((await taking).is).not.toBe('refused');
+      const gone = async () => (await usedOf(instance, ROBOTS.application, ROBOTS.feature)) === 0;
+      await until(gone, WAIT_MS, 'nobody holds it');
+      expect(held(await applications.take(other, ROBOTS)).features).toMatchObject([{ count: 1, held: 1 }]);
+    });
+
     test('after the instance is closed nothing is taken, and nothing is held (F-70)', async () => {
       const instance = await open(enforcement);
       const { applications } = instance;
@@ -319,6 +332,7 @@ describe('without the server', () => {
       code: 'server-unreachable',
       rule: 'offline',
     });
+    expect(refused(await applications.return(login, ROBOTS)).code).toBe('server-unreachable');
     await instance.logout(login);
     expect(applications.returnsWaiting).toBe(1);
     relay.mend();
@@ -356,6 +370,30 @@ describe('without the server', () => {
       'what was taken is given back',
     );
     forgetful.close();
+  });
+});
+
+describe('a token of the role instance', () => {
+  test('is enough to load, take and give back on its own instance, and no more', async () => {
+    count += 1;
+    const { id } = await started.installKey({ OrderNumber: 7_000 + count });
+    const [name, elsewhere] = [`apps-${count}`, `apps-${count}-other`];
+    await client.instances.register(elsewhere, { key: id });
+    const token = await started.token('instance', { instance: name, keys: [id] });
+    const own = createClient({ url, token });
+    const one = await openInstance({ client: own, name, key: id });
+    opened.push(one);
+    const { applications } = one.instance;
+    expect(await applications.load(TWO)).toMatchObject({ is: 'granted' });
+    const login = await logIn(one.instance, 'alice');
+    held(await applications.take(login, ROBOTS));
+    expect(held(await applications.return(login)).features).toMatchObject([{ released: true, used: 0 }]);
+    expect((await applications.counts('Pharmacy')).features).toHaveLength(3);
+    await expect(own.applications.loadAll(elsewhere, { file: TWO })).rejects.toMatchObject({
+      code: 'forbidden',
+    });
+    await one.instance.close();
+    own.close();
   });
 });
 

@@ -96,6 +96,19 @@ describe.each(['central', 'local'] as const)('under a %s key', (enforcement) => 
     ]);
   });
 
+  test('one that counts the users of its own features', async () => {
+    const lines = await output('applications.mjs');
+    expect(lines[2]).toMatch(
+      /^carol waits: All units of "Lab Users" in \[Laboratory\] are taken: 2 of 2 are in use/,
+    );
+    expect([...lines.slice(0, 2), ...lines.slice(3)]).toEqual([
+      'alice is number 1 in the laboratory.',
+      'bob is number 2 in the laboratory.',
+      'After alice has gone 1 is in use, and 1 is free.',
+      'carol comes in.',
+    ]);
+  });
+
   test.each(['fastify-app.ts', 'express-app.mjs'])('the web application %s', async (file) => {
     const app = await serve(file);
     const [one, other] = [new Browser(app), new Browser(app)];

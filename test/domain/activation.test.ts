@@ -209,7 +209,7 @@ describe('what an instance is and does', () => {
     expect(activationOf({ instance, holdsOwnUsers: false }, iris25, smaller).outcome).toBe('active');
   });
 
-  test('one that let users in by itself keeps them: under a key enforced otherwise nothing would cover them', () => {
+  test('A-6: one that let users in by itself keeps them: under a key enforced otherwise nothing would cover them', () => {
     const subject = { instance: makeInstance(), holdsOwnUsers: true };
     const local = { ...smaller, enforcement: 'local' as const };
     expect(activationOf(subject, iris25, smaller)).toMatchObject({

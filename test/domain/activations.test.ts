@@ -4,7 +4,7 @@ import { inspectActivation } from '../../src/domain/activations.ts';
 import type { JournalEvent } from '../../src/domain/events.ts';
 import type { Instance } from '../../src/domain/instances.ts';
 import type { LicenseKey } from '../../src/domain/keys.ts';
-import type { Answer } from '../../src/domain/operations.ts';
+import type { Answer, Report } from '../../src/domain/operations.ts';
 import {
   granted,
   instanceOf,
@@ -17,6 +17,7 @@ import {
   type World,
   world,
 } from '../support/make.ts';
+import { Reporter } from '../support/reporter.ts';
 import { replay, snapshotOf } from '../support/snapshot.ts';
 
 const FIVE = makeKey({ id: 'five', units: 5 });
@@ -77,7 +78,7 @@ function expectReplayed(lictor: World): void {
   expect(snapshotOf(replay(lictor.rows))).toEqual(snapshotOf(lictor.table));
 }
 
-describe('users inside', () => {
+describe('A-1: users inside', () => {
   test('a full key gives way to a bigger one: the sixth comes in, and nobody inside notices (F-21, F-23)', () => {
     const lictor = world({ keys: [FIVE, TWENTY_FIVE] });
     const inside = [1, 2, 3, 4, 5].map((index) => lictor.login({ claims: { user: `user ${index}` } }));
@@ -186,7 +187,71 @@ describe('users inside', () => {
   });
 });
 
-describe('after the next start (F-22)', () => {
+describe('where instances decide for themselves', () => {
+  const NEAR = makeKey({ id: 'near', units: 5, enforcement: 'local' });
+  const FAR = makeKey({ id: 'far', units: 2, enforcement: 'local' });
+
+  test('what a local instance reported is asked for anew, and counts under the other key (L-5)', () => {
+    const lictor = world({ keys: [NEAR, FAR] });
+    const instance = new Reporter('a').letIn('u', 3);
+    const tell = (report: Report) => {
+      const answer = lictor.ask(report);
+      if (answer.is !== 'updated') throw new Error(JSON.stringify(answer));
+      instance.hear(answer.update);
+      return answer.update;
+    };
+    tell(instance.update());
+    expect(activate(lictor, 'far').verdict.outcome).toBe('active');
+    expect(lictor.lastEvents.map(({ type }) => type)).toEqual(['activated', 'unreported', 'configured']);
+    expect([lictor.units('near'), lictor.units('far')]).toEqual([0, 0]);
+    expect(tell(instance.update())).toMatchObject({ resend: true, terms: { key: { id: 'far' } } });
+    for (const part of instance.full())
+      expect(tell(part)).toMatchObject({ acknowledged: false, reason: 'over-limit' });
+    expect([lictor.units('near'), lictor.units('far')]).toEqual([0, 3]);
+    expectReplayed(lictor);
+  });
+
+  test('logins at the server that go over the limit of a local key begin an episode, which ends as ever (L-6)', () => {
+    const lictor = world({ keys: [FIVE, FAR] });
+    const inside = ['x', 'y', 'z'].map((user) => lictor.login({ claims: { user } }));
+    activate(lictor, 'far');
+    expect(lictor.table.pools.get('far')?.excess).toMatchObject({
+      cause: 'activated',
+      units: 1,
+      users: [{ user: 'z', instance: 'a' }],
+    });
+    lictor.logout(inside[0]!);
+    expect(lictor.table.pools.get('far')?.excess).not.toBeNull();
+    lictor.logout(inside[1]!);
+    expect(lictor.table.pools.get('far')?.excess).toBeNull();
+    activate(lictor, 'five');
+    lictor.logins(2, { claims: { kind: 'request' } });
+    activate(lictor, 'far');
+    activation(rollingBack(lictor));
+    const ends = lictor.rows.flatMap(({ events }) => events).filter(({ type }) => type === 'excess');
+    expect(ends.at(-1)).toMatchObject({ excess: { endedBy: 'removal' } });
+  });
+
+  test('a central key that is over its limit has an episode as soon as it is a local one (L-6)', () => {
+    const lictor = world({ keys: [FIVE, TWO] });
+    for (const user of ['x', 'y', 'z']) lictor.login({ claims: { user } });
+    activate(lictor, 'two');
+    const changes = { enforcement: 'local' } as const;
+    lictor.ask({ op: 'change-key', id: 'two', changes, ifRevision: null, actor: 'x' });
+    expect(lictor.table.pools.get('two')?.excess).toMatchObject({ cause: 'activated', units: 1 });
+  });
+
+  test('users that a local instance let in wait with it for the restart, under a key that is enforced otherwise', () => {
+    const lictor = world({ keys: [NEAR, FIVE] });
+    lictor.ask(new Reporter('a').letIn('u', 3).update());
+    expect(activate(lictor, 'five').instance).toMatchObject({ key: 'near', pendingKey: 'five' });
+    expect(lictor.units('near')).toBe(3);
+    expect(restart(lictor, 'near')).toMatchObject({ key: 'five' });
+    expect(lictor.units('near')).toBe(0);
+  });
+});
+
+describe('A-2, A-3: after the next start (F-22)', () => {
   const SETTINGS = { activationProfile: 'iris' } as const;
 
   test('a key that waits becomes active with the next incarnation, whatever the instance names', () => {
@@ -303,7 +368,7 @@ describe('after the next start (F-22)', () => {
   });
 });
 
-describe('what an instance names', () => {
+describe('A-4: what an instance names', () => {
   test('another key within a life is an activation by the same rules', () => {
     const lictor = world({ keys: [FIVE, TWO], settings: { activationProfile: 'iris' } });
     lictor.login();
@@ -434,7 +499,7 @@ describe('what stands against it', () => {
     expect(restart(lictor, 'expired').key).toBe('expired');
   });
 
-  test('what was inspected is applied, or nothing: the instance, the keys and the outcome are as they were (F-20)', () => {
+  test('A-5: what was inspected is applied, or nothing: the instance, the keys and the outcome are as they were (F-20)', () => {
     const lictor = world({ keys: [FIVE, TWENTY_FIVE] });
     const token = () => {
       const inspected = inspect(lictor, TWENTY_FIVE);

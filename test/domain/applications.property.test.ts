@@ -115,7 +115,7 @@ function play(steps: readonly HistoryStep[], seen: Map<string, number>): World {
 }
 
 describe('units of applications, whatever happens', () => {
-  test('none is granted beyond its number, none is lost, and all that is held goes with its holder (F-70, F-72, F-74, R-4)', () => {
+  test('P-1…P-6: none is granted beyond its number, none is lost, and all that is held goes with its holder (F-70, F-72, F-74, R-4)', () => {
     const seen = new Map<string, number>();
     fc.assert(
       fc.property(fc.array(historySteps(WEIGHTS), { maxLength: STEPS_MAX, size: 'max' }), (steps) => {

@@ -135,7 +135,7 @@ describe('loading a section', () => {
     expect(problem(lictor.ask(load('Lab', LAB, { instance: 'nowhere' }))).code).toBe('instance-not-found');
   });
 
-  test('with fewer units leaves them to their holders, and nobody else gets one until they are fewer', () => {
+  test('P-4: with fewer units leaves them to their holders, and nobody else gets one until they are fewer', () => {
     const { lictor, logins } = lab();
     lictor.ask(take(logins[0]!, USERS));
     lictor.ask(take(logins[1]!, USERS));
@@ -176,7 +176,7 @@ describe('loading a section', () => {
 });
 
 describe('taking', () => {
-  test('notes 6.3: who holds a feature takes it again for nothing, and gives it back as often', () => {
+  test('P-1, notes 6.3: who holds a feature takes it again for nothing, and gives it back as often', () => {
     const { lictor, logins } = lab();
     const again = lictor.login({ claims: { kind: 'user', user: 'alice' } }).id;
     expect(held(lictor.ask(take(logins[0]!, USERS))).features).toMatchObject([
@@ -194,7 +194,7 @@ describe('taking', () => {
     expect(back(logins[0]!.login)).toMatchObject({ count: 0, used: 0 });
   });
 
-  test('F-74: is all or nothing over all features of a call', () => {
+  test('P-1, F-74: is all or nothing over all features of a call', () => {
     const { lictor, logins } = lab();
     lictor.ask(take(logins[0]!, USERS));
     lictor.ask(take(logins[1]!, USERS));
@@ -241,7 +241,7 @@ describe('taking', () => {
     expect(held(lictor.ask(take({ user: 'alice' }, USERS)))).toMatchObject({ login: null, userId: 'alice' });
   });
 
-  test('R-7: the same ID gives the same answer, as long as its holder is there', () => {
+  test('P-6, R-7: the same ID gives the same answer, as long as its holder is there', () => {
     const { lictor, logins } = lab();
     const operation = take(logins[0]!, USERS, { id: 'request-1' });
     const first = held(lictor.ask(operation));
@@ -278,7 +278,7 @@ describe('taking', () => {
   });
 });
 
-describe('what is held goes with its holder (F-70)', () => {
+describe('P-2: what is held goes with its holder (F-70)', () => {
   const ENDS: readonly (readonly [how: string, end: (lictor: World, login: string) => void])[] = [
     ['logs out', (lictor, id) => lictor.logout({ id, instance: 'a' })],
     ['is forced out', (lictor, id) => lictor.logout({ id, instance: 'a' }, { reason: 'forced' })],
@@ -446,7 +446,7 @@ describe('sections that come with a key', () => {
     expect(shared(lictor)).toEqual(['bob']);
   });
 
-  test('are counted under the key that an instance takes, where nobody loses anything', () => {
+  test('P-3: are counted under the key that an instance takes, where nobody loses anything', () => {
     const { lictor, on } = care();
     const [alice, bob] = [on('a', 'alice'), on('b', 'bob')];
     for (const one of [alice, bob]) for (const name of ['ISC.Care', 'Own.Care']) one.ask(name);
@@ -475,4 +475,14 @@ describe('sections that come with a key', () => {
     );
     expect(answers.map(({ is }) => is)).toEqual(['held', 'refused']);
   });
+});
+
+test('P-5: a replica whose own counting disagrees with a row stops (R-4)', () => {
+  const { lictor, logins } = lab();
+  lictor.ask(take(logins[0]!, USERS));
+  const rows = structuredClone(lictor.rows) as unknown as { events: { features: { used: number }[] }[] }[];
+  rows.at(-1)!.events[0]!.features[0]!.used = 2;
+  expect(() => replay(rows as unknown as typeof lictor.rows)).toThrow(
+    /is taken 1 times by alice and held by 1/,
+  );
 });

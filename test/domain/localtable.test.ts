@@ -236,11 +236,60 @@ describe('how logins end', () => {
     const world = new LocalWorld();
     const session = world.login({ kind: 'web', webSession: 's1' });
     world.logout(session, true);
-    release(world.table, session);
+    release(world.table, session, world.nowMs);
     world.login({ kind: 'web', webSession: 's1' });
     world.nowMs += 600_000;
     world.login('alice');
     expect(world.table.counts).toMatchObject({ users: 2, connections: 2 });
+  });
+});
+
+describe('what an instance has counted by itself (notes 2.3)', () => {
+  test('the least that was left, of its key or of its own limit', () => {
+    const world = new LocalWorld({ unitsMax: 5 });
+    expect(world.table.counts).toMatchObject({ unitsAvailable: 5, unitsAvailableMin: 5 });
+    const [alice] = [world.login('alice'), world.login('bob')];
+    world.logout(alice);
+    expect(world.table.counts).toMatchObject({ unitsAvailable: 4, unitsAvailableMin: 3 });
+    const limited = new LocalWorld({ settings: { unitLimit: 2 } });
+    limited.login('alice');
+    expect(limited.table.counts).toMatchObject({ unitsAvailable: 1, unitsAvailableMin: 1 });
+  });
+
+  test('users with web sessions and sessions in grace, with the most of them', () => {
+    const world = new LocalWorld();
+    const [one, two] = ['s1', 's2'].map((webSession) => world.login({ kind: 'web', webSession }));
+    world.logout(one!);
+    world.logout(two!, true);
+    expect(world.table.counts).toMatchObject({
+      webUsers: 1,
+      webUsersPeak: 2,
+      webInGrace: 1,
+      webInGracePeak: 1,
+    });
+    world.nowMs += 600_000;
+    world.login('alice');
+    expect(world.table.counts).toMatchObject({
+      webUsers: 0,
+      webUsersPeak: 2,
+      webInGrace: 0,
+      webInGracePeak: 1,
+    });
+  });
+
+  test('how long logins held their unit, grace included', () => {
+    const world = new LocalWorld();
+    const system = world.login({ kind: 'system' });
+    const [quick, slow] = [world.login('alice'), world.login('bob')];
+    const page = world.login({ kind: 'web', webSession: 's1' });
+    world.logout(quick);
+    world.logout(system);
+    world.logout(page, true);
+    world.nowMs += 20_000;
+    world.logout(slow);
+    world.nowMs += 600_000;
+    world.login('carol');
+    expect(world.table.durations).toEqual([1, 0, 1, 1, 0, 0]);
   });
 });
 

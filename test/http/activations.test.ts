@@ -317,7 +317,7 @@ describe('POST /v1/instances/{name}/key/rollback', () => {
 });
 
 describe('GET /v1/instances/{name}/activations', () => {
-  test('200: the latest first, page by page; it outlives the instance, and the journal tells the same', async () => {
+  test('200: A-7: the latest first, page by page; it outlives the instance, and the journal tells the same', async () => {
     const [one, other] = [await install(), await install({ AuthorizedUnits: 9 })];
     const name = await register(one);
     await lictor.login(name, 'alice');

@@ -72,6 +72,14 @@ describe('a life in the API', () => {
     await send(200, `PATCH ${app}`, { body: { unitLimit: 4 }, headers: await ifMatch(app) });
     await send(200, `GET ${app}/features/NLP`);
     await send(200, `POST ${app}/heartbeat`, { body: { incarnation } });
+    const other = signedKeyFile({ OrderNumber: 6003 });
+    await send(201, 'POST /v1/keys', { body: { file: other.text } });
+    const about = { key: other.id, instance: 'app-a' };
+    const { etag } = (await send(200, 'POST /v1/keys/inspect', { body: about })).headers;
+    await send(200, `PUT ${app}/key`, { body: { key: other.id }, headers: { 'if-match': String(etag) } });
+    await send(200, `POST ${app}/key/rollback`, { headers: await ifMatch(app) });
+    await send(200, `GET ${app}/activations`);
+    await send(204, `DELETE /v1/keys/${other.id}`);
     await send(200, 'PUT /v1/served-keys/LAB', { body: { key: file.id } });
     await send(200, 'GET /v1/served-keys');
     await send(200, `POST ${app}/key/check`);
@@ -89,6 +97,24 @@ describe('a life in the API', () => {
     await send(200, `POST /v1/logins/${id}/identify`, { body: { user: 'bob' } });
     const operations = [{ do: 'login', login: { instance: 'app-a', user: 'carol' } }];
     await send(200, 'POST /v1/logins/batch', { body: { operations } });
+
+    const applications = `${app}/applications`;
+    const section = `${applications}/Lab`;
+    const entries = { 'Lab Users': 5, Mode: 'Night' };
+    await send(201, `PUT ${section}`, { body: { entries } });
+    await send(200, `PUT ${section}`, { body: { entries } });
+    await send(200, `POST ${applications}`, { body: { file: '[Pharmacy]\nConcurrent Users=2\n' } });
+    await send(200, `GET ${applications}?types=IPU`);
+    await send(200, `GET ${section}`);
+    await send(200, `GET ${section}/features/Mode`);
+    const taken = { login: id, features: [{ application: 'Lab', feature: 'Lab Users' }] };
+    await send(200, `POST ${applications}/explain`, { body: taken });
+    await send(200, `POST ${applications}/take`, { body: { ...taken, id: randomUUID() } });
+    await send(200, `GET ${section}/holders`);
+    await send(200, `POST ${section}/recount`, { body: {} });
+    await send(200, `GET ${section}/instance-login?feature=Lab%20Users`);
+    await send(200, `POST ${applications}/return`, { body: taken });
+    await send(204, `DELETE ${section}`);
 
     await send(200, 'GET /v1/excesses');
     await send(200, 'GET /v1/leases');
@@ -141,6 +167,7 @@ describe('a life in the API', () => {
       '{name}': 'app-z',
       '{licenseId}': 'LAB',
       '{feature}': 'NLP',
+      '{application}': 'Lab',
       '{decision}': '0:1:0',
     };
     let refused = 0;
@@ -161,7 +188,10 @@ describe('a life in the API', () => {
     let checked = 0;
     for (const route of routes.filter((each) => /^(?:POST|PUT|PATCH) /.test(each))) {
       if (WITHOUT_BODY.some((end) => route.endsWith(end))) continue;
-      const request = route.replace('{id}', randomUUID()).replace('{name}', 'app-z');
+      const request = route
+        .replace('{id}', randomUUID())
+        .replace('{name}', 'app-z')
+        .replace('{application}', 'Lab');
       const json = { 'content-type': 'application/json', 'if-match': '*' };
       await send(400, request, { body: '{"x":', headers: json });
       await send(415, request, { body: 'x', headers: { ...json, 'content-type': 'application/xml' } });

@@ -17,7 +17,8 @@ beforeAll(async () => {
   started = underContract(await startApp({ clock }), await readContract());
   const fields = { OrderNumber: 8_301, AuthorizedUnits: 6, EnforcedUnits: 8, Features: 'NLP, Own Thing' };
   key = (await started.installKey(fields, '\n[ISC.Lab]\nLab Users=5\n\n[Acme.Ward]\nBeds=Many\n')).id;
-  for (const name of ['app-a', 'app-b']) await started.register(name, key);
+  await started.register('app-a', key, { address: '192.0.2.10' });
+  await started.register('app-b', key);
   await started.login('app-a', 'alice', { claims: { user: 'alice', processId: 11 } });
   clock.advance(10_000);
   await started.login('app-b', 'alice');
@@ -208,13 +209,54 @@ describe('queries about one instance', () => {
   });
 });
 
+describe('queries of application licences (notes 2.6, 6.3)', () => {
+  test('who holds which keywords, how often, and over all applications', async () => {
+    const entries = { 'Lab Users': 5, 'Lab Devices': 5 };
+    for (const [instance, application] of [
+      ['app-a', 'Lab'],
+      ['app-a', 'TrakCare'],
+    ]) {
+      const put = `PUT /v1/instances/${instance}/applications/${application}`;
+      expect((await started.call(put, { body: { entries } })).statusCode).toBe(201);
+    }
+    const take = async (user: string, features: object[]) => {
+      const body = { userId: user, features };
+      const taken = await started.call('POST /v1/instances/app-a/applications/take', { body });
+      expect([taken.statusCode, taken.body]).toEqual([200, expect.any(String)]);
+    };
+    const users = { application: 'Lab', feature: 'Lab Users' };
+    await take('alice', [users, users, { application: 'Lab', feature: 'Lab Devices' }]);
+    await take('bob', [{ application: 'TrakCare', feature: 'Lab Users' }]);
+    const of = async (query: string) => (await rowsOf(query)).map((row: unknown[]) => [row[0], row.at(-1)]);
+    expect(await of('ApplicationUserList?instance=app-a&application=Lab')).toEqual([
+      ['alice', 'Lab Devices,Lab Users'],
+    ]);
+    expect(await of('ApplicationUserList?instance=app-a&application=Lab&showCounts=true')).toEqual([
+      ['alice', 'Lab Devices=1,Lab Users=2'],
+    ]);
+    expect(await of('TrakCareUserList?instance=app-a')).toEqual([['bob', 'Lab Users']]);
+    expect(await of('TrakCareUserList?instance=app-a&all=true')).toEqual([
+      ['alice', ''],
+      ['bob', 'Lab Users'],
+      ['session', ''],
+    ]);
+    const use = (await rowsOf('ConnectionAppList?instance=app-a')) as unknown[][];
+    expect(use.map((row) => [row[0], row[4], row[5]])).toEqual([
+      ['alice', 'app-a', 'Lab,Lab Devices;Lab,Lab Users'],
+      ['alice', 'app-b', ''],
+      ['bob', 'app-a', 'TrakCare,Lab Users'],
+      ['session', 'app-a', ''],
+    ]);
+  });
+});
+
 describe('queries of the licence server', () => {
   test('ConnectionList: a unit that stands on another row reads shr (notes 2.6)', async () => {
     const expected = [
-      ['alice', 1, 1, '', 'app-a'],
+      ['alice', 1, 1, '192.0.2.10', 'app-a'],
       ['alice', 'shr', 1, '', 'app-b'],
-      ['bob', 1, 1, '', 'app-a'],
-      ['session', 1, 1, '', 'app-a'],
+      ['bob', 1, 1, '192.0.2.10', 'app-a'],
+      ['session', 1, 1, '192.0.2.10', 'app-a'],
     ];
     expect(await rowsOf(`ConnectionList?key=${key}`)).toEqual(expected);
     expect(await rowsOf('ConnectionList?instance=app-b')).toEqual(expected);
@@ -224,12 +266,11 @@ describe('queries of the licence server', () => {
     expect(rest.rows).toEqual(expected.slice(3));
     expect(rest).not.toHaveProperty('nextCursor');
     expect(await rowsOf('AllKeyConnectionList')).toEqual(expected);
-    expect(await rowsOf('ConnectionAppList?instance=app-a')).toEqual(expected.map((row) => [...row, '']));
   });
 
   test('ActiveServerList and LicenseServerKeyList', async () => {
     expect(await rowsOf('ActiveServerList?instance=app-a')).toEqual([
-      ['', 'app-a', '8301'],
+      ['192.0.2.10', 'app-a', '8301'],
       ['', 'app-b', '8301'],
     ]);
     const [row] = await rowsOf('LicenseServerKeyList');

@@ -201,7 +201,17 @@ describe('what a fold writes', () => {
       user({ userId: 'back\\slash\r', pool: 'other', connectionsPeak: 2 }),
     ];
     const pools = [
-      pool({ units: 2, users: 3, connections: 4, unitsPeak: 5, usersPeak: 6, connectionsPeak: 7, unitsMax: 8, availableMin: -9, marksSinceMs: AT }),
+      pool({
+        units: 2,
+        users: 3,
+        connections: 4,
+        unitsPeak: 5,
+        usersPeak: 6,
+        connectionsPeak: 7,
+        unitsMax: 8,
+        availableMin: -9,
+        marksSinceMs: AT,
+      }),
     ];
     await fold(heads[0]!, heads[1]!, { loginsAdded: [plain, full, nobody, released], users, pools });
     const all = await folded(shard);

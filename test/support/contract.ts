@@ -142,5 +142,7 @@ function pathOf(
 ): string | null {
   const bare = url.split('?', 1)[0]!;
   const fitting = routes.filter(({ pattern }) => pattern.test(bare)).map(({ path }) => path);
-  return fitting.find((path) => !path.includes('{')) ?? fitting[0] ?? null;
+  // A step that is written out comes before one that stands for any.
+  const open = (path: string) => path.split('{').length;
+  return fitting.sort((left, right) => open(left) - open(right))[0] ?? null;
 }

@@ -11,7 +11,7 @@ import { CliFault, EXIT } from '../faults.ts';
 import { statusStyle } from '../keyfields.ts';
 import { writeList } from '../listing.ts';
 import { collect, examples, limitOption, stated, truth, wholeNumber } from '../options.ts';
-import { answerFields, answerWords, type Column, type Field } from '../output.ts';
+import { answerFields, answerWords, type Column, type Field, jsonText } from '../output.ts';
 import type { World } from '../world.ts';
 
 type ListedInstance = ListInstancesAnswer['items'][number];
@@ -311,6 +311,32 @@ function registerQuestions(instances: Command, world: World): void {
         ]);
       }),
     ['lictor instances check-key hospital'],
+  );
+  examples(
+    instances
+      .command('key <instance>')
+      .description('The key of an instance, and what is left of it.')
+      .option('--text', 'as the legacy CKEY lays it out')
+      .action(async (name: string, { text }: { text?: boolean }) => {
+        const { reports } = await world.client();
+        if (text === true) {
+          const report = await reports.keyText(name);
+          return world.print(world.json ? jsonText({ text: report }) : report);
+        }
+        const answer = await reports.key(name);
+        const { unitsAvailable, unitsAvailableMin, unitsAvailableMax } = answer;
+        await answerFields(world, answer, [
+          ['Instance', answer.instance],
+          ...answer.fields.map(({ field, value }): Field => [field, value]),
+          ['State', `${answer.status}: ${answer.reason}`, statusStyle(answer.status)],
+          [
+            'Units available',
+            `${unitsAvailable} of ${unitsAvailableMax}, at least ${unitsAvailableMin ?? '?'}`,
+          ],
+          ['As of', answer.asOf],
+        ]);
+      }),
+    ['lictor instances key hospital', 'lictor instances key hospital --text'],
   );
   examples(
     instances

@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import type { ListLicenseServersAnswer } from '../../client/openapi.ts';
 import { confirmed, yesOption } from '../confirming.ts';
+import { EXIT } from '../faults.ts';
 import { examples, stated, wholeNumber } from '../options.ts';
 import { answerFields, answerWords, type Column, jsonText, type Style, writeTable } from '../output.ts';
 import type { World } from '../world.ts';
@@ -37,6 +38,30 @@ export function register(program: Command, world: World): void {
       .description('List the licence servers, and say who is active.')
       .action(() => list(world)),
     ['lictor servers list'],
+  );
+  examples(
+    servers
+      .command('active')
+      .description('Which licence server is active. Exit status 0 when one is, 1 when none.')
+      .option('--text', 'as the legacy ShowServer has it')
+      .action(async ({ text }: { text?: boolean }) => {
+        const { reports } = await world.client();
+        const answer = await reports.activeServer();
+        if (answer.active === undefined) world.exit = EXIT.failed;
+        if (text === true) {
+          const report = await reports.activeServerText();
+          return world.print(world.json ? jsonText({ text: report }) : report);
+        }
+        const { active, applicable, asOf } = answer;
+        await answerFields(world, answer, [
+          ['Active', active?.name ?? (applicable ? 'none' : 'none is needed')],
+          ['Address', active?.address],
+          ['Port', active?.port],
+          ['Since', active?.since],
+          ['As of', asOf],
+        ]);
+      }),
+    ['lictor servers active', 'lictor servers active --text'],
   );
   examples(
     servers

@@ -7,11 +7,14 @@ import type {
   DumpServersAnswer,
   ListUsageByUserAnswer,
 } from '../../client/openapi.ts';
+import { registerDump } from '../dumping.ts';
+import { CliFault, EXIT } from '../faults.ts';
 import { writeList } from '../listing.ts';
 import { examples, limitOption, stated } from '../options.ts';
 import { answerFields, type Column, type Field, jsonText } from '../output.ts';
 import { fullness } from '../topscreen.ts';
 import { registerMarks } from '../usagemarks.ts';
+import { LOCAL_USER_COLUMNS, registerReports } from '../usagereports.ts';
 import type { World } from '../world.ts';
 
 type Counts = CountUsageAnswer['items'][number];
@@ -104,7 +107,9 @@ export function register(program: Command, world: World): void {
   const usage = program.command('usage').description('What is in use, by key, instance and user.');
   registerLists(usage, world);
   registerSummary(usage, world);
+  registerReports(usage, world);
   registerMarks(usage, world);
+  registerDump(usage, world);
 }
 
 interface ListOptions {
@@ -144,22 +149,51 @@ function registerLists(usage: Command, world: World): void {
     ['lictor usage instances --key 100200301'],
   );
   examples(
-    listOf('users', 'What each user holds, and where.').action(async ({ key, limit }: ListOptions) => {
-      const client = await world.client();
-      await writeList(world, (page) => client.usage.users({ ...stated({ key }), ...page }), {
-        columns: USER_COLUMNS,
-        noun: 'user',
-        limit,
-      });
-    }),
-    ['lictor usage users', 'lictor usage users --key 100200301 --limit 50'],
+    listOf('users', 'What each user holds, and where; with --instance who is on one, and for how long.')
+      .option('--instance <instance>', 'only who is on an instance, as it sees him')
+      .option('--text', 'with --instance, as the legacy dump lays it out')
+      .action((options: UsersOptions) => users(world, options)),
+    [
+      'lictor usage users',
+      'lictor usage users --key 100200301 --limit 50',
+      'lictor usage users --instance hospital',
+    ],
   );
   examples(
     listOf('servers', 'Everybody on every instance, and what he costs.')
+      .option('--instance <instance>', 'only on this instance')
       .option('--text', 'as the legacy dump lays it out')
-      .action((options: ListOptions & { text?: boolean }) => servers(world, options)),
+      .action((options: UsersOptions) => servers(world, options)),
     ['lictor usage servers', 'lictor usage servers --text'],
   );
+}
+
+interface UsersOptions extends ListOptions {
+  readonly instance?: string;
+  readonly text?: boolean;
+}
+
+async function users(world: World, { key, instance, limit, text }: UsersOptions): Promise<void> {
+  const client = await world.client();
+  if (instance === undefined) {
+    if (text === true) throw new CliFault(EXIT.usage, '--text needs --instance.');
+    await writeList(world, (page) => client.usage.users({ ...stated({ key }), ...page }), {
+      columns: USER_COLUMNS,
+      noun: 'user',
+      limit,
+    });
+    return;
+  }
+  if (key !== undefined) throw new CliFault(EXIT.usage, 'Give either --key or --instance.');
+  if (text === true) {
+    const report = await client.reports.usersText(instance);
+    return world.print(world.json ? jsonText({ text: report }) : report);
+  }
+  await writeList(world, (page) => client.reports.users(instance, page), {
+    columns: LOCAL_USER_COLUMNS,
+    noun: 'user',
+    limit,
+  });
 }
 
 async function servers(world: World, { key, limit, text }: ListOptions & { text?: boolean }): Promise<void> {
@@ -170,11 +204,12 @@ async function servers(world: World, { key, limit, text }: ListOptions & { text?
     return world.print(world.json ? jsonText({ text: report }) : report);
   }
   if (world.json) {
-    return writeList(world, (page) => client.usage.servers({ ...query, ...page }), {
+    await writeList(world, (page) => client.usage.servers({ ...query, ...page }), {
       columns: [],
       noun: 'instance',
       limit,
     });
+    return;
   }
   const rows = async (page: object) => {
     const { items, ...rest } = await client.usage.servers({ ...query, ...page });
@@ -187,6 +222,13 @@ function rowsOf({ key, instance, state, clients }: DumpServersAnswer['items'][nu
   return clients.map((client) => ({ key, instance, state, ...client }));
 }
 
+interface SummaryOptions {
+  readonly key?: string;
+  readonly instance?: string;
+  readonly text?: boolean;
+  readonly generation?: 'cache' | 'iris';
+}
+
 function registerSummary(usage: Command, world: World): void {
   examples(
     usage
@@ -194,13 +236,19 @@ function registerSummary(usage: Command, world: World): void {
       .description('What all instances of a key use together, and one of them by itself.')
       .option('--key <key>', 'of this key')
       .option('--instance <instance>', 'of the key of this instance, and of it by itself')
-      .addOption(new Option('--text', 'as the legacy ShowSummary lays it out'))
-      .action(async (options: { key?: string; instance?: string; text?: boolean }) => {
-        const { key, instance, text } = options;
+      .option('--text', 'as the legacy ShowSummary lays it out')
+      .addOption(
+        new Option('--generation <product>', 'whose text; that of the instance when left out').choices([
+          'cache',
+          'iris',
+        ]),
+      )
+      .action(async (options: SummaryOptions) => {
+        const { key, instance, text, generation } = options;
         const client = await world.client();
         const query = stated({ key, instance });
         if (text === true) {
-          const report = await client.usage.summaryText(query);
+          const report = await client.usage.summaryText({ ...query, ...stated({ generation }) });
           return world.print(world.json ? jsonText({ text: report }) : report);
         }
         const answer = await client.usage.summary(query);

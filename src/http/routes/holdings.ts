@@ -163,11 +163,9 @@ function explainRoute(app: App, services: Using): void {
         tags: ['applications'],
         params: NameParams,
         body: TakeBody,
-        response: responses(
-          { 200: ExplainedTake },
-          ['instance-not-found', 'application-not-found', 'feature-not-licensed', 'not-ready'],
-          { body: true },
-        ),
+        response: responses({ 200: ExplainedTake }, [...TAKE_PROBLEMS, 'id-reused', 'not-ready'], {
+          body: true,
+        }),
       },
     },
     async (request) => {

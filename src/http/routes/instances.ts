@@ -28,6 +28,7 @@ import {
   NameParams,
   Registered,
   Registration,
+  readAddress,
   readLicenseServers,
   showInstance,
   Text,
@@ -139,8 +140,17 @@ function registerRoute(app: App, services: Using): void {
     },
     async (request, reply) => {
       const { name } = request.params;
-      const { key, licenseId, incarnation, registrationId, product, version, licenseServers, settings } =
-        request.body;
+      const {
+        key,
+        licenseId,
+        incarnation,
+        registrationId,
+        product,
+        version,
+        address,
+        licenseServers,
+        settings,
+      } = request.body;
       await requireRegistration(request, services, name, request.body);
       const answer = await services.instances.register({
         name,
@@ -150,6 +160,7 @@ function registerRoute(app: App, services: Using): void {
         registrationId: registrationId ?? null,
         product: product ?? null,
         version: version ?? null,
+        address: readAddress(address),
         licenseServers: licenseServers === undefined ? null : readLicenseServers(licenseServers),
         settings: settings === undefined ? {} : readSettings(settings, '/settings'),
         actor: actorOf(principalOf(request)),

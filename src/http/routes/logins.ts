@@ -303,7 +303,8 @@ function identifyRoute(app: App, logins: Logins): void {
       schema: {
         operationId: 'identifyLogin',
         summary: 'Identify the user of a login',
-        description: 'Trades the unit of the former ID for one of the user, both or neither.',
+        description:
+          'Trades the unit of the former ID for one of the user, both or neither, and with it what the login has taken of applications.',
         tags: ['logins'],
         params: LoginParams,
         querystring: LoginQuery,
@@ -316,6 +317,7 @@ function identifyRoute(app: App, logins: Logins): void {
           [
             ...REFUSALS,
             ...UNAVAILABLE,
+            'application-units-exhausted',
             'instance-not-found',
             'login-lost',
             'login-ambiguous',

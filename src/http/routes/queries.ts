@@ -172,6 +172,7 @@ function rowsRoute(app: App, { queries }: Using): void {
           'not-found',
           'instance-not-found',
           'key-not-found',
+          'report-too-large',
           'not-ready',
         ]),
       },
