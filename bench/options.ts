@@ -20,6 +20,7 @@ export const PARTS = [
   'udp',
   'sizes',
   'restart',
+  'dump',
   'cold',
 ] as const;
 

@@ -8,6 +8,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { findPostgresBinaries, findServerUser } from '../src/storage/postgres-binaries.ts';
 import { measureColdStart } from './cold.ts';
 import { checkSlowDisk } from './disk.ts';
+import { measureDump } from './dump.ts';
 import { type Figure, type Guard, isMet, pairFigures, ratioFigures } from './goals.ts';
 import { checkGuards } from './guards.ts';
 import { measureLocal } from './local.ts';
@@ -68,6 +69,12 @@ async function runParts(rig: Rig, options: Options, findings: Findings): Promise
   }
   if (isAsked('sizes', 'restart')) {
     await keepGoing(rig, findings, 'sizes', () => runSizes(rig, options, findings));
+  }
+  if (isAsked('dump')) {
+    await keepGoing(rig, findings, 'dump', async () => {
+      say('A dump of a table:');
+      findings.figures.push(...(await measureDump(rig, options, say)));
+    });
   }
   if (isAsked('cold')) {
     await keepGoing(rig, findings, 'cold', async () => {

@@ -11,6 +11,9 @@ export function processEnvironment(): Environment {
   return process.env;
 }
 
+/** What `lictor login --run` tells the command that it runs, which may be another one of Lictor's. */
+export const CHILD_VARIABLES = ['LICTOR_LOGIN', 'LICTOR_INSTANCE', 'LICTOR_USER_ID'] as const;
+
 /** What commands that ask a server read, for the documentation. */
 export const CLI_VARIABLES = [
   {

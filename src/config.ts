@@ -3,7 +3,7 @@
  * with its variable and how to mend it; a misspelt `LICTOR_` variable is a fault as well, never silence.
  */
 import { readFileSync } from 'node:fs';
-import { CLI_VARIABLES, type Environment } from './config-environment.ts';
+import { CHILD_VARIABLES, CLI_VARIABLES, type Environment } from './config-environment.ts';
 import type { Setting } from './config-settings.ts';
 import { SETTINGS } from './config-table.ts';
 import { UDP_SETTINGS } from './config-udp.ts';
@@ -183,7 +183,7 @@ const TEST_VARIABLE = /^LICTOR_(TEST|BENCH|KEEP)_/;
 
 /** Server, sidecar and command line may share one environment, so what one of them knows is known to all. */
 function findUnknown(env: Environment): string[] {
-  const known = new Set<string>(CLI_VARIABLES.map(({ variable }) => variable));
+  const known = new Set<string>([...CHILD_VARIABLES, ...CLI_VARIABLES.map(({ variable }) => variable)]);
   for (const setting of [...Object.values(SETTINGS), ...Object.values(UDP_SETTINGS)] as Setting<unknown>[]) {
     known.add(setting.variable);
     if (setting.fromFile) known.add(`${setting.variable}_FILE`);

@@ -179,7 +179,15 @@ interface Core {
 /** Builds the services and the HTTP application over them. */
 function openApp(
   { config, logger, version, telemetry, adminToken }: ServerParts,
-  { sql, databaseUrl, lane, coordinator, clock, serving, servedKeys }: Core & { readonly servedKeys: ServedKeys },
+  {
+    sql,
+    databaseUrl,
+    lane,
+    coordinator,
+    clock,
+    serving,
+    servedKeys,
+  }: Core & { readonly servedKeys: ServedKeys },
   health: Health,
   closers: Closers,
 ): App {
@@ -229,14 +237,7 @@ function openApp(
       ...createReporting({ ...shared, keys, licenseServers, connect: connectDump }),
       journal: new Journal(shared),
       licenseServers,
-      diagnoses: new Diagnoses({
-        ...shared,
-        ...{ version, coordinator, licenseServers, health },
-        evaluation: config.evaluation,
-        isAdminConfigured: adminToken !== null,
-        journalKeepDays: config.journalKeepDays,
-        embeddedDirectory: config.databaseUrl === null ? config.dataDirectory : null,
-      }),
+      diagnoses: new Diagnoses({ ...shared, ...config, version, coordinator, licenseServers, health }),
       releases: new Releases(shared),
     }),
   });

@@ -161,6 +161,8 @@ async function readSections(
         const texts = Object.entries(entries ?? {}).map(
           ([keyword, value]) => [keyword, String(value)] as const,
         );
+        const fault = faultOfSection(name!, texts);
+        if (fault !== null) say(place, fault);
         found.push({ instance, name: name!, entries: texts, isSigned: false, file: null });
       } else {
         const bytes = await readFile(file, sources, (words) => say([...place, 'file'], words));
@@ -190,6 +192,17 @@ async function readSections(
     }
   }
   return sections;
+}
+
+/** What keeps keywords and values from being a section; null when nothing does. */
+function faultOfSection(name: string, entries: DeclaredSection['entries']): string | null {
+  const lines = [`[${name}]`, ...entries.map(([keyword, value]) => `${keyword}=${value}`)];
+  const verdict = parseApplicationFile(Buffer.from(`${lines.join('\n')}\n`));
+  if (!verdict.ok) return `is no section in order: ${verdict.faults[0]!.message}`;
+  const [section, another] = verdict.sections;
+  const isWhole =
+    another === undefined && section?.name === name && section.entries.length === entries.length;
+  return isWhole ? null : 'is no section in order: it would not be read as it is written';
 }
 
 async function readFile(

@@ -1,4 +1,4 @@
-/** Reading a long text of the server piece by piece, so that it needs no more memory than a piece of it. */
+/** Reading a long answer of the server piece by piece, so that it needs no more memory than a piece of it. */
 
 import { ApiError, isProblem, UnreachableError } from '../client/problems.ts';
 import { createTokenSource } from '../client/tokens.ts';
@@ -8,28 +8,39 @@ import type { World } from './world.ts';
 /** A problem is small; what is larger is none of Lictor's. */
 const PROBLEM_BYTES_MAX = 1_048_576;
 
-/** A text that is being read. */
+/** What is wanted: a text for people, or JSON, one object a line. */
+export type Form = 'text/plain' | 'application/x-ndjson';
+
+/** An answer that is being read. */
 export interface Download {
   /** As of when it is, where the server says so. */
   readonly asOf: string | null;
+  /** How many entries it has, where the server says so. */
+  readonly entries: number | null;
   readonly pieces: AsyncIterable<string>;
 }
 
 /**
- * Begins to read a text.
+ * Begins to read an answer.
  *
  * @param world - says where the server is.
  * @param path - with its query.
  * @param signal - ends it.
+ * @param form - what is wanted; a text when left out.
  * @throws ApiError when the server says no; UnreachableError when none of its addresses answers.
  */
-export async function download(world: World, path: string, signal: AbortSignal): Promise<Download> {
+export async function download(
+  world: World,
+  path: string,
+  signal: AbortSignal,
+  form: Form = 'text/plain',
+): Promise<Download> {
   // The client has checked the address, and trusts the certificates.
   await world.client();
   const { urls, token, tokenFile } = await world.connection();
   const text = await createTokenSource({ token, tokenFile }).current();
   const headers = {
-    accept: 'text/plain, application/problem+json',
+    accept: `${form}, application/problem+json`,
     ...(text === null ? {} : { authorization: `Bearer ${text}` }),
   };
   const attempts: { url: string; reason: string }[] = [];
@@ -43,7 +54,12 @@ export async function download(world: World, path: string, signal: AbortSignal):
       continue;
     }
     if (!response.ok) throw await refusalOf(response, base);
-    return { asOf: response.headers.get('as-of'), pieces: piecesOf(response) };
+    const entries = response.headers.get('dump-entries');
+    return {
+      asOf: response.headers.get('as-of'),
+      entries: entries === null ? null : Number(entries),
+      pieces: piecesOf(response),
+    };
   }
   throw new UnreachableError(path.split('?', 1)[0]!, '-', attempts, false);
 }
@@ -64,4 +80,20 @@ async function* piecesOf(response: Response): AsyncGenerator<string> {
     throw new CliFault(EXIT.unavailable, `The answer broke off (${code}).`, 'What was written is not whole.');
   }
   yield decoder.decode();
+}
+
+/**
+ * Cuts pieces into lines.
+ *
+ * @param pieces - a text in whatever pieces it comes.
+ * @returns each line without its end.
+ */
+export async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = '';
+  for await (const piece of pieces) {
+    const lines = (rest + piece).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
 }

@@ -1,11 +1,11 @@
 /** `lictor usage dump`: the legacy dumps, whole, as text or JSON, also of very many users. */
 
 import { Argument, type Command, Option } from 'commander';
-import { download } from './downloading.ts';
+import { download, linesOf } from './downloading.ts';
 import { CliFault, EXIT } from './faults.ts';
-import { type PageQuery, writeList } from './listing.ts';
+import { writeList } from './listing.ts';
 import { examples, stated } from './options.ts';
-import { cellText, thousands } from './output.ts';
+import { cellText, Pieces, thousands } from './output.ts';
 import { Progress } from './progress.ts';
 import type { World } from './world.ts';
 
@@ -62,7 +62,9 @@ async function dump(world: World, what: What, options: DumpOptions): Promise<voi
   }
   const ending = new AbortController();
   const write = () =>
-    world.json ? writeJson(world, what, options) : writeText(world, what, options, ending.signal);
+    world.json
+      ? writeJson(world, what, options, ending.signal)
+      : writeText(world, what, options, ending.signal);
   if (out === undefined) {
     await write();
     return;
@@ -89,20 +91,24 @@ async function dump(world: World, what: What, options: DumpOptions): Promise<voi
   }
 }
 
+/** Where a dump is. */
+function pathOf(what: What, { instance, key, form }: DumpOptions): string {
+  if (what !== 'servers' && what !== 'keys') {
+    const query = form === undefined ? '' : `?form=${form}`;
+    return `/v1/instances/${encodeURIComponent(instance!)}/dumps/${what}${query}`;
+  }
+  const query = new URLSearchParams(stated({ key, ...(what === 'servers' ? { instance } : {}) }));
+  return query.size === 0 ? `/v1/usage/${what}` : `/v1/usage/${what}?${query}`;
+}
+
 async function writeText(
   world: World,
   what: What,
   options: DumpOptions,
   signal: AbortSignal,
 ): Promise<string> {
-  const { instance, key, form } = options;
-  const path =
-    what === 'servers' || what === 'keys'
-      ? `/v1/usage/${what}`
-      : `/v1/instances/${encodeURIComponent(instance!)}/dumps/${what}`;
-  const query = new URLSearchParams(stated({ key, form, ...(what === 'servers' ? { instance } : {}) }));
-  const { asOf, pieces } = await download(world, query.size === 0 ? path : `${path}?${query}`, signal);
-  const progress = new Progress(world, 'lines');
+  const { asOf, entries, pieces } = await download(world, pathOf(what, options), signal);
+  const progress = new Progress(world, 'lines', entries);
   try {
     for await (const piece of pieces) {
       await world.print(piece);
@@ -111,7 +117,11 @@ async function writeText(
   } finally {
     await progress.end();
   }
-  return `${thousands(progress.count)} lines${asOf === null ? '' : `, as of ${cellText(asOf)},`}`;
+  return `${thousands(progress.count)} lines${asOfWords(asOf)}`;
+}
+
+function asOfWords(asOf: string | null): string {
+  return asOf === null ? '' : `, as of ${cellText(asOf)},`;
 }
 
 function linesIn(text: string): number {
@@ -120,18 +130,51 @@ function linesIn(text: string): number {
   return lines;
 }
 
-async function writeJson(world: World, what: What, { instance, key }: DumpOptions): Promise<string> {
-  const client = await world.client();
-  const fetches = {
-    all: (page: PageQuery) => client.reports.slots(instance!, page),
-    'in-use': (page: PageQuery) => client.reports.users(instance!, page),
-    processes: (page: PageQuery) => client.reports.processes(instance!, page),
-    servers: (page: PageQuery) => client.usage.servers({ ...stated({ key, instance }), ...page }),
-    keys: (page: PageQuery) => client.usage.keys({ ...stated({ key }), ...page }),
-  } as const;
-  const fetch = fetches[what] as (
-    page: PageQuery,
-  ) => Promise<{ readonly items: readonly unknown[]; readonly nextCursor?: string }>;
-  const count = await writeList(world, fetch, { columns: [], noun: 'entry' });
+async function writeJson(
+  world: World,
+  what: What,
+  options: DumpOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  if (what !== 'servers' && what !== 'keys') return writeLines(world, what, options, signal);
+  const { instance, key } = options;
+  const { usage } = await world.client();
+  const count =
+    what === 'servers'
+      ? await writeList(world, (page) => usage.servers({ ...stated({ key, instance }), ...page }), LISTED)
+      : await writeList(world, (page) => usage.keys({ ...stated({ key }), ...page }), LISTED);
   return `${thousands(count)} entries`;
+}
+
+const LISTED = { columns: [], noun: 'entry' } as const;
+
+/** Makes one object of what comes as one a line: what the dump is of, then each entry. */
+async function writeLines(
+  world: World,
+  what: What,
+  options: DumpOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const path = pathOf(what, options);
+  const { asOf, entries, pieces } = await download(world, path, signal, 'application/x-ndjson');
+  const progress = new Progress(world, 'entries', entries);
+  const gathered = new Pieces(world);
+  let head: string | null = null;
+  try {
+    for await (const line of linesOf(pieces)) {
+      if (head === null) {
+        head = line;
+        await gathered.add('{"items": [');
+        continue;
+      }
+      await gathered.add(`${progress.count === 0 ? '' : ','}\n${line}`);
+      await progress.add(1);
+    }
+  } finally {
+    await progress.end();
+  }
+  // The members of the head follow the entries, as in every list.
+  await gathered.add(`\n],\n${(head ?? '{}').slice(1)}\n`);
+  await gathered.flush();
+  return `${thousands(progress.count)} entries${asOfWords(asOf)}`;
 }

@@ -108,7 +108,10 @@ export function tell(error: unknown): Told | null {
 
 function tellProblem(error: ApiError): Told {
   const { code, problem } = error;
-  const faults = problem.errors?.map(({ pointer, message }) => `\n  ${pointer}: ${message}`).join('') ?? '';
+  const { errors = [] } = problem;
+  // The detail says a single one already.
+  const told = errors.length < 2 ? [] : errors;
+  const faults = told.map(({ pointer, message }) => `\n  ${pointer}: ${message}`).join('');
   const lines = faultsOf(problem).map((line) => `\n  ${line}`);
   const { decision } = problem;
   const hint = HINTS[code] ?? (typeof decision === 'string' ? `"lictor explain ${decision}" says more.` : '');

@@ -112,7 +112,8 @@ export class Holding {
     await this.#renewing;
     const { client, body } = this.#options;
     try {
-      await client.logins.remove(this.#id, { instance: body.instance }, { timeoutMs, signal });
+      const limits = { timeoutMs, attemptsMax: Number.POSITIVE_INFINITY, signal };
+      await client.logins.remove(this.#id, { instance: body.instance }, limits);
       return null;
     } catch (error) {
       // Where there is no such instance any more there is nothing to give back either.

@@ -12,7 +12,7 @@ export function commonOptions(): Option[] {
     new Option('--token-file <file>', 'the file that has the access token (LICTOR_TOKEN_FILE, LICTOR_TOKEN)'),
     new Option('--profile <profile>', 'the profile that is used (LICTOR_PROFILE)'),
     new Option('--ca <file>', 'certificates (PEM) that are trusted besides the system’s (LICTOR_CA_FILE)'),
-    new Option('--timeout <seconds>', 'how long a call may take, 15 when left out').argParser(
+    new Option('--timeout <seconds>', 'how long a server that is away is waited for').argParser(
       wholeNumber(1, 3_600),
     ),
     new Option('--json', 'answer as JSON, for programs'),

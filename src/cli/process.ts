@@ -20,7 +20,7 @@ export function processWorld(): WorldParts {
     stderr: sinkOf(process.stderr),
     stdin: SOURCE,
     files: FILES,
-    home: homedir(),
+    home: homeDirectory(),
     uid: process.getuid?.() ?? null,
     nowMs: () => Date.now(),
     async pause(ms, signal) {
@@ -37,6 +37,15 @@ export function processWorld(): WorldParts {
       return connect(connection, FILES);
     },
   };
+}
+
+/** A user whom the system has no entry of, as in some containers, is at home nowhere. */
+function homeDirectory(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
 }
 
 function sinkOf(stream: WriteStream): Sink {

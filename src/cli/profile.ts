@@ -14,6 +14,8 @@ export interface Profile {
   readonly token?: string;
   readonly tokenFile?: string;
   readonly ca?: string;
+  /** The instance that `lictor license` is about when nothing else is said. */
+  readonly instance?: string;
 }
 
 /** The profile file. */
@@ -31,6 +33,8 @@ export interface Connection {
   /** A file of further certificates that are trusted. */
   readonly ca?: string;
   readonly timeoutMs?: number;
+  /** The instance of the profile. */
+  readonly instance?: string;
   /** Where the address was found, in words. */
   readonly source: string;
 }
@@ -106,7 +110,7 @@ function parseProfiles(file: string, text: string): Profiles {
     if (!NAME.test(name)) throw fault('has a profile whose name is not in order');
     if (!isRecord(profile) || typeof profile.url !== 'string')
       throw fault(`has no "url" in the profile ${name}`);
-    for (const member of ['token', 'tokenFile', 'ca']) {
+    for (const member of ['token', 'tokenFile', 'ca', 'instance']) {
       if (!['string', 'undefined'].includes(typeof profile[member])) {
         throw fault(`has a "${member}" in the profile ${name} that is no text`);
       }
@@ -173,6 +177,7 @@ export async function resolveConnection(options: CommonOptions, world: Needs): P
     urls: address.split(/[\s,]+/).filter((url) => url !== ''),
     ...token,
     ...(ca === undefined ? {} : { ca }),
+    ...(own?.instance === undefined ? {} : { instance: own.instance }),
     ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1_000 }),
     source: options.url === undefined ? (own === null ? 'LICTOR_URL' : `profile ${found!.name}`) : '--url',
   };

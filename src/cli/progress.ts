@@ -12,6 +12,7 @@ const QUIET_MS = 500;
 export class Progress {
   readonly #world: World;
   readonly #noun: string;
+  readonly #total: number | null;
   readonly #beganMs: number;
   #shownMs = 0;
   #count = 0;
@@ -20,10 +21,12 @@ export class Progress {
   /**
    * @param world - whose standard error is written to, if it is a terminal and the answer goes elsewhere.
    * @param noun - what is counted, such as `lines`.
+   * @param total - how many there will be, where that is known.
    */
-  constructor(world: World, noun: string) {
+  constructor(world: World, noun: string, total: number | null = null) {
     this.#world = world;
     this.#noun = noun;
+    this.#total = total;
     this.#beganMs = world.parts.nowMs();
   }
 
@@ -37,7 +40,11 @@ export class Progress {
     this.#shownMs = nowMs;
     this.#isShown = true;
     const perSecond = Math.round((this.#count * 1_000) / Math.max(1, nowMs - this.#beganMs));
-    await stderr.write(`\r${thousands(this.#count)} ${this.#noun}, ${thousands(perSecond)} a second\u001b[K`);
+    // Heads and free slots are lines as well, so that it may come to more than was said.
+    const share = Math.min(100, Math.floor((this.#count * 100) / Math.max(1, this.#total ?? 1)));
+    const of = this.#total === null ? '' : ` of ${thousands(this.#total)} (${share} %)`;
+    const words = `${thousands(this.#count)}${of} ${this.#noun}, ${thousands(perSecond)} a second`;
+    await stderr.write(`\r${words}\u001b[K`);
   }
 
   /** Takes away what was shown. */

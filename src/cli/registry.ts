@@ -69,6 +69,12 @@ export const COMMANDS: readonly RegisteredCommand[] = [
     load: () => import('./commands/doctor.ts'),
   },
   {
+    name: 'license',
+    words: 'the methods of %SYSTEM.License by their names: lictor license ShowSummary',
+    group: 'Look',
+    load: () => import('./commands/license.ts'),
+  },
+  {
     name: 'leases',
     words: 'what is leased to which instance',
     group: 'Look',

@@ -6,6 +6,14 @@ import type { Connection } from './profile.ts';
 import type { Files } from './world.ts';
 
 /**
+ * How often each address is tried: a restart of the server is bridged, and whoever mistyped an address learns of it
+ * within a second.
+ */
+const ATTEMPTS_MAX = 5;
+/** With a time of one's own it is tried for so long. */
+const ATTEMPTS_IN_TIME_MAX = 10_000;
+
+/**
  * Makes the client that a command asks the server with.
  *
  * @param connection - where the server is, and who asks.
@@ -17,7 +25,8 @@ export async function connect(connection: Connection, files: Files): Promise<Cli
   if (ca !== undefined) await trust(ca, files);
   if (tokenFile !== undefined) await requireTokenFile(tokenFile, files);
   try {
-    return createClient({ url: urls, token, tokenFile, timeoutMs });
+    const attemptsMax = timeoutMs === undefined ? ATTEMPTS_MAX * urls.length : ATTEMPTS_IN_TIME_MAX;
+    return createClient({ url: urls, token, tokenFile, timeoutMs, attemptsMax });
   } catch (error) {
     if (!(error instanceof TypeError && /^(The|Give) /.test(error.message))) throw error;
     throw new CliFault(EXIT.usage, error.message, `The address comes from ${source}.`);

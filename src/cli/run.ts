@@ -64,9 +64,11 @@ async function runProgram(
       return EXIT.usage;
     }
     const path = pathIn(program, args);
-    const told = error instanceof CommanderError ? tellUsage(error, path) : tell(error);
+    const isUsage = error instanceof CommanderError;
+    const told = isUsage ? tellUsage(error, path) : tell(error);
     if (told === null) throw error;
-    await say(world, told, path);
+    // What was not understood was not read either.
+    await say(world, told, path, world.json || (isUsage && args.includes('--json')));
     return told.exit;
   } finally {
     await world.close();
@@ -171,8 +173,13 @@ function tellUsage({ code, message }: CommanderError, path: string): Told {
 }
 
 /** Tells a failure on standard error: in words, or as one line of JSON. */
-async function say(world: World, { exit, message, hint, problem }: Told, path: string): Promise<void> {
-  if (world.json) {
+async function say(
+  world: World,
+  { exit, message, hint, problem }: Told,
+  path: string,
+  isJson: boolean,
+): Promise<void> {
+  if (isJson) {
     await world.note(JSON.stringify({ command: path, exit, message, hint, ...(problem && { problem }) }));
     return;
   }

@@ -1411,7 +1411,7 @@ export interface ExplainTakeAnswer {
   /** At most twenty of them. */
   readonly holders?: readonly ({
     readonly userId: string;
-    readonly instances: readonly (string)[];
+    /** How often he has it. */
     readonly count: number;
   })[];
 }
@@ -2353,7 +2353,7 @@ export interface ListServedKeysAnswer {
   readonly asOf: string;
   /** The version of the journal as of which this holds. */
   readonly version: number;
-  /** The directory of `LICTOR_KEY_DIRECTORY`; absent without one. */
+  /** The directory of `LICTOR_KEY_DIRECTORY`; absent without one, and for a token that is restricted. */
   readonly directory?: {
     /** When the replica that answers looked at it last. */
     readonly lookedAt?: string;
@@ -4398,7 +4398,7 @@ export interface Operations {
   /**
    * Every key, and who uses it where
    *
-   * By key, user ID and instance; only what the token may see. `limit` counts rows. `Accept: text/plain` gives the layout of the legacy `DumpKeys`, or `DumpKey` with a key, whole, up to 20000 rows. The header `as-of` says as of when it is, also of the text.
+   * By key, user ID and instance; only what the token may see. `limit` counts rows. `Accept: text/plain` gives the layout of the legacy `DumpKeys`, or `DumpKey` with a key, whole; from 20000 rows on it is read from the folded table. The header `as-of` says as of when it is, also of the text.
    *
    * Requires a token that permits `usage.read`.
    */
@@ -4406,7 +4406,7 @@ export interface Operations {
   /**
    * Every slot of an instance’s licence table
    *
-   * Oldest first; only the slots in use are entries. `Accept: text/plain` gives the legacy `all.dmp`, whole, with a line for each slot that is free. The header `as-of` says as of when it is, also of the text.
+   * Oldest first; only the slots in use are entries. `Accept: text/plain` gives the legacy `all.dmp`, whole, with a line for each slot that is free. `Accept: application/x-ndjson` gives one JSON object a line: first what the dump is of, then each entry. Both are sent piece by piece, however long they are; JSON comes in pages, up to 100000 logins and users. The header `dump-entries` says how many entries there are. The header `as-of` says as of when it is, also of the text.
    *
    * Requires a token that permits `usage.read`.
    */
@@ -4414,7 +4414,7 @@ export interface Operations {
   /**
    * Who is on an instance, and what he costs
    *
-   * Oldest first; only the slots in use are entries. `Accept: text/plain` gives the legacy `inuse.dmp`, whole. The header `as-of` says as of when it is, also of the text.
+   * Oldest first; only the slots in use are entries. `Accept: text/plain` gives the legacy `inuse.dmp`, whole. `Accept: application/x-ndjson` gives one JSON object a line: first what the dump is of, then each entry. Both are sent piece by piece, however long they are; JSON comes in pages, up to 100000 logins and users. The header `dump-entries` says how many entries there are. The header `as-of` says as of when it is, also of the text.
    *
    * Requires a token that permits `usage.read`.
    */
@@ -4422,7 +4422,7 @@ export interface Operations {
   /**
    * The processes of an instance, and whose they are
    *
-   * Oldest first. Of an instance that decides for itself the server knows users only, one entry each. `Accept: text/plain` gives the legacy `piduse.dmp`, whole. The header `as-of` says as of when it is, also of the text.
+   * Oldest first. Of an instance that decides for itself the server knows users only, one entry each. `Accept: text/plain` gives the legacy `piduse.dmp`, whole. `Accept: application/x-ndjson` gives one JSON object a line: first what the dump is of, then each entry. Both are sent piece by piece, however long they are; JSON comes in pages, up to 100000 logins and users. The header `dump-entries` says how many entries there are. The header `as-of` says as of when it is, also of the text.
    *
    * Requires a token that permits `usage.read`.
    */

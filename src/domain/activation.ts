@@ -200,35 +200,42 @@ export function activationOf(
   const { instance } = subject;
   const reductions = compareKeys(current, selected);
   if (selected.id === instance.key) return { ...unchanged(instance, selected), reductions };
+  const verdict = verdictOf(subject, current, selected);
+  const reason = `${verdict.reason}${givenUpWords(instance, selected.id)}`;
+  return { ...verdict, reason, reductions };
+}
+
+/**
+ * A sentence on the key that waits for a restart, to follow another one; empty where none is given up.
+ * @param to - the key that takes its place, or null for none.
+ */
+export function givenUpWords({ pendingKey }: Pick<Instance, 'pendingKey'>, to: string | null): string {
+  if (pendingKey === undefined || pendingKey === to) return '';
+  return ` The key ${pendingKey}, which waited for the next start, is given up.`;
+}
+
+function verdictOf(
+  subject: ActivationSubject,
+  current: LicenseKey | null,
+  selected: LicenseKey,
+): Omit<ActivationVerdict, 'reductions'> {
+  const { instance } = subject;
   const why = restartReasonOf(subject, current, selected);
   if (why !== null) {
     const waits = instance.pendingKey === selected.id;
     const until = `Until then the instance works under ${keyWords(instance.key)}.`;
     const reason = `The key ${selected.id} ${waits ? 'waits' : 'is valid and will wait'} for the next start of instance "${instance.name}": ${why} ${until}`;
     const restartReason = sentence(why);
-    return {
-      outcome: waits ? 'unchanged' : 'pending',
-      reason,
-      requiresRestart: true,
-      restartReason,
-      reductions,
-    };
+    return { outcome: waits ? 'unchanged' : 'pending', reason, requiresRestart: true, restartReason };
   }
   const usableUnits = usableUnitsOf(instance, current, selected);
   if (usableUnits < selected.unitsEnforced) {
     const restartReason = `The table of licences grows by at most ${rulesOf(instance).growthUnitsMax} units while the instance runs.`;
     const reason = `Of the ${selected.unitsEnforced} units of the key ${selected.id} instance "${instance.name}" can use ${usableUnits} at once and all of them after its next start.`;
-    return {
-      outcome: 'partly-active',
-      reason,
-      requiresRestart: true,
-      restartReason,
-      usableUnits,
-      reductions,
-    };
+    return { outcome: 'partly-active', reason, requiresRestart: true, restartReason, usableUnits };
   }
   const reason = `All ${selected.unitsEnforced} units of the key ${selected.id} can be used at once.`;
-  return { outcome: 'active', reason, requiresRestart: false, restartReason: null, reductions };
+  return { outcome: 'active', reason, requiresRestart: false, restartReason: null };
 }
 
 /** The answer to the key that is active already; the one that waited in its place waits no more. */

@@ -72,7 +72,9 @@ export function decideActivate(draft: Draft, operation: ActivateKey, policy: Pol
   if (!key) return keyNotFound(operation.key);
   const inspected = inspectActivation(table, instance, key, policy, draft.atMs);
   if (!inspected.ok) return inspected.problem;
-  if (operation.inspected !== null && operation.inspected !== inspected.token) {
+  // What is so already was done by this very request, whose answer was lost, or needs not be done.
+  const isDone = inspected.verdict.outcome === 'unchanged';
+  if (operation.inspected !== null && operation.inspected !== inspected.token && !isDone) {
     return changedMeanwhile(`Instance "${instance.name}", its key or the key ${key.id}`, 'Inspect it again');
   }
   return activate(draft, instance, key.id, 'activated', operation.actor, policy);
@@ -89,7 +91,7 @@ function rollBack(draft: Draft, instance: Instance, operation: ActivateKey, poli
   return {
     is: 'problem',
     code: 'previous-key-missing',
-    detail: `Instance "${name}" has worked under no other key than ${key === null ? 'none' : key}, so that there is none to go back to. Activate a key with PUT /v1/instances/${encodeURIComponent(name)}/key.`,
+    detail: `Instance "${name}" has worked under no ${key === null ? 'key' : `other key than ${key}`}, so that there is none to go back to. Activate one with PUT /v1/instances/${encodeURIComponent(name)}/key.`,
   };
 }
 
@@ -141,18 +143,8 @@ function cancel(
   actor: string,
   more: Changes,
 ): Answer {
-  const { key, pendingKey = null } = instance;
-  const reason = `The key ${pendingKey} waits for the next start no more; instance "${instance.name}" stays with ${key === null ? 'none' : key}.`;
-  const units = unitsOfKey(draft.table, key);
-  const activation = record(draft, instance, actor, {
-    cause,
-    from: pendingKey,
-    to: key,
-    outcome: 'cancelled',
-    reason,
-    unitsFrom: unitsOfKey(draft.table, pendingKey),
-    unitsTo: units,
-  });
+  const activation = cancelled(draft, instance, cause, actor);
+  const { reason } = activation;
   const changed = configure(draft, instance, { pendingKey: undefined, ...more }, actor);
   const { usableUnits } = changed;
   const verdict: ActivationVerdict = {
@@ -164,6 +156,25 @@ function cancel(
     reductions: { features: [], applications: [] },
   };
   return { is: 'activation', instance: changed, verdict, activation };
+}
+
+/** Emits the record that the key that waited for a restart waits no more. */
+export function cancelled(
+  draft: Draft,
+  instance: Instance,
+  cause: ActivationCause,
+  actor: string,
+): Activation {
+  const { key, name, pendingKey = null } = instance;
+  return record(draft, instance, actor, {
+    cause,
+    from: pendingKey,
+    to: key,
+    outcome: 'cancelled',
+    reason: `The key ${pendingKey} waits for the next start no more; instance "${name}" stays with ${key === null ? 'none' : key}.`,
+    unitsFrom: unitsOfKey(draft.table, pendingKey),
+    unitsTo: unitsOfKey(draft.table, key),
+  });
 }
 
 /** Emits what an activation comes to, all but the record of the instance. */

@@ -13,7 +13,7 @@ import {
   findLicensed,
   unitsOfFeature,
 } from './applications.ts';
-import { type Counter, scopeKey } from './applicationtable.ts';
+import { type Counter, type Holding, scopeKey } from './applicationtable.ts';
 import { exhaustedOf, sharedNames } from './applicationtakes.ts';
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
@@ -144,30 +144,36 @@ function movedOf(
   return [{ application, feature, from, to, usedFrom: users.size - left, usedTo }];
 }
 
-/** How often each user holds a feature on one instance. */
-export function takesOn(table: Table, instance: string, counter: Counter): Map<string, number> {
-  const takes = new Map<string, number>();
+/** Everything that is held on one instance, by logins and for users themselves. */
+function* heldOn(table: Table, instance: string): Generator<Holding> {
   const book = table.places.get(instance)?.holdings;
-  const all = [
-    ...(book?.byLogin.values() ?? []),
-    ...[...(book?.byUser.values() ?? [])].map(({ held }) => held),
-  ];
-  for (const held of all) {
-    const holding = held.get(counter);
-    if (holding) takes.set(holding.userId, (takes.get(holding.userId) ?? 0) + holding.takes);
-  }
+  if (!book) return;
+  for (const held of book.byLogin.values()) yield* held.values();
+  for (const { held } of book.byUser.values()) yield* held.values();
+}
+
+/** How often each user holds a feature on one instance. */
+function takesOn(table: Table, instance: string, counter: Counter): Map<string, number> {
+  const takes = new Map<string, number>();
+  for (const { counter: one, userId, takes: more } of heldOn(table, instance))
+    if (one === counter) takes.set(userId, (takes.get(userId) ?? 0) + more);
   return takes;
 }
 
 /**
- * Counts the users of a feature from what each of them holds (`CheckAppLicenseUsed`).
- * @returns how many they are; the counter should say the same.
+ * Counts the users of features from what each of them holds (`CheckAppLicenseUsed`), in one pass.
+ * @param instance - on which they are counted; null across all instances.
+ * @returns how many they are; the counters should say the same.
  */
-export function recount(table: Table, counter: Counter): number {
-  const users = new Set<string>();
-  for (const instance of table.places.keys())
-    for (const userId of takesOn(table, instance, counter).keys()) users.add(userId);
-  return users.size;
+export function recount(
+  table: Table,
+  counters: readonly Counter[],
+  instance: string | null,
+): Map<Counter, number> {
+  const users = new Map(counters.map((counter) => [counter, new Set<string>()]));
+  for (const name of instance === null ? table.places.keys() : [instance])
+    for (const { counter, userId } of heldOn(table, name)) users.get(counter)?.add(userId);
+  return new Map([...users].map(([counter, { size }]) => [counter, size]));
 }
 
 /**
@@ -191,7 +197,7 @@ export function refusePassing(
     const units = (licensed ? unitsOfFeature(licensed, feature) : null) ?? 0;
     if (users.size < units) continue;
     const sharedBy = 'key' in counter.scope ? counter.scope.key : null;
-    const exhausted = exhaustedOf(table, counter, sharedBy, counter);
+    const exhausted = exhaustedOf(counter, sharedBy, counter);
     const asked = { limit: units, inUse: users.size, requested: 1 };
     return { ground: exhaustedGround(exhausted, asked), exhausted };
   }

@@ -90,8 +90,7 @@ export type ApplicationAnswer =
 /** Who holds a feature, as a refusal names him. */
 export interface NamedHolder {
   readonly userId: string;
-  /** Where; several times where it is counted across a key. */
-  readonly instances: readonly string[];
+  /** How often he has it. */
   readonly count: number;
 }
 
@@ -99,7 +98,7 @@ export interface NamedHolder {
 export interface Exhausted extends FeatureName {
   /** The key across which it is counted; null when it is counted on the instance alone. */
   readonly sharedBy: string | null;
-  /** At most twenty of its holders, those first who have it most often. */
+  /** At most twenty of its holders, those first who have held it longest. */
   readonly holders: readonly NamedHolder[];
   /** How many users hold it. */
   readonly holdersCount: number;

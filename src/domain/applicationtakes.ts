@@ -17,6 +17,7 @@ import type {
   HeldFeature,
   Holder,
   HoldingsView,
+  NamedHolder,
   ReturnApplication,
   TakeApplication,
 } from './applicationoperations.ts';
@@ -81,7 +82,7 @@ export function decideTake(draft: Draft, operation: TakeApplication, policy: Pol
   for (const { counter, units, ...name } of wanted) {
     const used = counter?.users.size ?? 0;
     if (counter?.users.has(found.userId) || used < units) continue;
-    const exhausted = exhaustedOf(table, name, name.licensed.sharedBy, counter);
+    const exhausted = exhaustedOf(name, name.licensed.sharedBy, counter);
     const ground = exhaustedGround(exhausted, { limit: units, inUse: used, requested: 1 });
     return refuse(draft, operation, found, ground, exhausted);
   }
@@ -256,35 +257,18 @@ function wantedOf(
   return { application, feature, licensed, units, counter, times };
 }
 
-/** Says who holds a feature, those first who took it most often. */
+/** Says who holds a feature. However many they are, and however many are refused, only a few are looked at. */
 export function exhaustedOf(
-  table: Table,
   { application, feature }: FeatureName,
   sharedBy: string | null,
   counter: Counter | undefined,
 ): Exhausted {
-  const users = [...(counter?.users ?? [])];
-  const named = users
-    .toSorted(([one, takes], [other, others]) => others - takes || (one < other ? -1 : 1))
-    .slice(0, HOLDERS_NAMED_MAX);
-  const holders = named.map(([userId, count]) => ({
-    userId,
-    instances: counter ? placesOf(table, counter, userId) : [],
-    count,
-  }));
-  return { application, feature, sharedBy, holders, holdersCount: users.length };
-}
-
-/** The instances on which a user holds a feature, by name. */
-function placesOf(table: Table, counter: Counter, userId: string): string[] {
-  if ('instance' in counter.scope) return [counter.scope.instance];
-  const names: string[] = [];
-  for (const { instance, holdings } of table.places.values()) {
-    if (!holdings) continue;
-    const byLogin = [...holdings.byLogin.values()].some((held) => held.get(counter)?.userId === userId);
-    if (byLogin || holdings.byUser.get(userId)?.held.has(counter)) names.push(instance);
+  const holders: NamedHolder[] = [];
+  for (const [userId, count] of counter?.users ?? []) {
+    if (holders.length === HOLDERS_NAMED_MAX) break;
+    holders.push({ userId, count });
   }
-  return names.sort();
+  return { application, feature, sharedBy, holders, holdersCount: counter?.users.size ?? 0 };
 }
 
 /** Emits a refusal: it is journalled like any other. */

@@ -126,80 +126,58 @@ function judgeAccess({ isRemote, isEncrypted, isSuperuser }: DatabaseFacts): Fin
 }
 
 /** Judges who receives the database's changes, and so what a failover could lose. */
-export function judgeReplication(
+export function judgeReplication(facts: DatabaseFacts, standbys: readonly StandbyFacts[]): Finding[] {
+  const findings = facts.standbyNames === '' ? [judgeAlone(standbys)] : judgeSynchronous(facts, standbys);
+  for (const { name, replayLagMs } of standbys) {
+    if ((replayLagMs ?? 0) <= REPLAY_LAG_WARNING_MS) continue;
+    const says = `The standby ${name} is ${timeWords(replayLagMs!)} behind.`;
+    findings.push(found('database.standby-lag', 'warning', says, 'Look at its disk and its network.'));
+  }
+  return findings;
+}
+
+const REPLICATION = 'database.replication';
+
+function judgeAlone({ length }: readonly StandbyFacts[]): Finding {
+  const others = length === 0 ? 'there is no standby' : `${count(length, 'standby', 'standbys')} may lag`;
+  return found(
+    REPLICATION,
+    'note',
+    `Commits wait for no standby (${others}): a failover to another server can lose what was acknowledged just before it.`,
+    'If you fail over, set synchronous_standby_names on the primary, best with two standbys: ANY 1 (a, b).',
+  );
+}
+
+function judgeSynchronous(
   { standbyNames, durability, synchronousCommit }: DatabaseFacts,
   standbys: readonly StandbyFacts[],
 ): Finding[] {
-  const check = 'database.replication';
   const synchronous = standbys.filter(({ syncState }) => syncState === 'sync' || syncState === 'quorum');
-  const isHidden = standbys.some(({ syncState }) => syncState === null);
-  const lagging = standbys.filter(({ replayLagMs }) => (replayLagMs ?? 0) > REPLAY_LAG_WARNING_MS);
-  const findings: Finding[] = [];
-  if (standbyNames === '') {
-    const others =
-      standbys.length === 0
-        ? 'there is no standby'
-        : `${count(standbys.length, 'standby', 'standbys')} may lag`;
-    findings.push(
+  const set = `synchronous_standby_names is "${standbyNames}"`;
+  if (standbys.some(({ syncState }) => syncState === null)) {
+    const says = `${set}; whether one is connected is not shown to this role.`;
+    return [found(REPLICATION, 'note', says, "Grant pg_monitor to Lictor's role.")];
+  }
+  if (synchronous.length === 0) {
+    return [
       found(
-        check,
-        'note',
-        `Commits wait for no standby (${others}): a failover to another server can lose what was acknowledged just before it.`,
-        'If you fail over, set synchronous_standby_names on the primary, best with two standbys: ANY 1 (a, b).',
-      ),
-    );
-  } else if (synchronous.length === 0 && !isHidden) {
-    findings.push(
-      found(
-        check,
+        REPLICATION,
         'fault',
-        `synchronous_standby_names is "${standbyNames}", and no such standby is connected: every commit waits, and logins are answered 503.`,
+        `${set}, and no such standby is connected: every commit waits, and logins are answered 503.`,
         'Bring a standby back, or take it out of synchronous_standby_names and reload the configuration.',
       ),
-    );
-  } else if (isHidden) {
-    findings.push(
-      found(
-        check,
-        'note',
-        `synchronous_standby_names is "${standbyNames}"; whether one is connected is not shown to this role.`,
-        "Grant pg_monitor to Lictor's role.",
-      ),
-    );
-  } else if (synchronousCommit === 'local' || synchronousCommit === 'remote_write') {
-    findings.push(
-      found(
-        check,
-        synchronousCommit === 'local' ? 'warning' : 'note',
-        durability.words,
-        'Set synchronous_commit to on.',
-      ),
-    );
-  } else {
-    const names = nameSome(synchronous.map(({ name }) => name));
-    findings.push(ok(check, `Commits wait for a standby; connected: ${names}.`));
-    if (synchronous.length === 1 && standbys.length === 1) {
-      findings.push(
-        found(
-          check,
-          'note',
-          `There is a single standby, ${names}: when it is away every commit waits.`,
-          'Add a second one, and let commits wait for either: ANY 1 (a, b).',
-        ),
-      );
-    }
+    ];
   }
-  for (const { name, replayLagMs } of lagging) {
-    findings.push(
-      found(
-        'database.standby-lag',
-        'warning',
-        `The standby ${name} is ${timeWords(replayLagMs!)} behind.`,
-        'Look at its disk and its network.',
-      ),
-    );
+  if (synchronousCommit === 'local' || synchronousCommit === 'remote_write') {
+    const level = synchronousCommit === 'local' ? 'warning' : 'note';
+    return [found(REPLICATION, level, durability.words, 'Set synchronous_commit to on.')];
   }
-  return findings;
+  const names = nameSome(synchronous.map(({ name }) => name));
+  const findings = [ok(REPLICATION, `Commits wait for a standby; connected: ${names}.`)];
+  if (standbys.length > 1) return findings;
+  const says = `There is a single standby, ${names}: when it is away every commit waits.`;
+  const mend = 'Add a second one, and let commits wait for either: ANY 1 (a, b).';
+  return [...findings, found(REPLICATION, 'note', says, mend)];
 }
 
 /** Judges what keeps old rows alive, by which every append gets slower (R-9). */

@@ -155,7 +155,7 @@ export function judgeInstances(
     'warning',
     active.filter((instance) => !isUsable(instance)),
     ['has no usable key and lets one user in', 'have no usable key and let one user in each'],
-    'Install a key and activate it: lictor keys install FILE --instance NAME.',
+    'Activate a key on it: lictor keys activate FILE --instance NAME.',
   );
   say(
     'instances.grace',

@@ -4,9 +4,10 @@
  * is an activation by the same rules; at a start the key that waited for it becomes active (F-21, F-22, R-10).
  */
 
-import { type Activation, type ActivationCause, tableUnitsOf } from './activation.ts';
+import { type Activation, type ActivationCause, givenUpWords, tableUnitsOf } from './activation.ts';
 import {
   type Changes,
+  cancelled,
   currentKey,
   inspectActivation,
   record,
@@ -81,7 +82,7 @@ function otherKey(
   if (stated === null) return { ...withoutKey(draft, current, actor) };
   const problem = refuse(draft, statement, stated);
   if (problem) return problem;
-  if (stated === current.key) return { changes: { key: stated, statedKey: undefined }, emit: nothing };
+  if (stated === current.key) return activeKey(draft, current, actor);
   const key = draft.table.keys.get(stated)!;
   const instance: Instance = { ...current, version, settings };
   const inspected = inspectActivation(draft.table, instance, key, policy, draft.atMs);
@@ -101,12 +102,26 @@ function otherKey(
   };
 }
 
+/** It names the key that is active already. One that waits for the next start is given up, as by an activation. */
+function activeKey(draft: Draft, current: Instance, actor: string): KeyChoice {
+  const { key, pendingKey } = current;
+  return {
+    changes: { key, statedKey: undefined, pendingKey: undefined },
+    emit: () => {
+      if (pendingKey !== undefined) cancelled(draft, current, 'registered', actor);
+    },
+  };
+}
+
 /** It names no key any more. Its users stay where they are until they go. */
 function withoutKey(draft: Draft, current: Instance, actor: string): KeyChoice {
   return {
     changes: takenMembers(heldBy(draft, current), current, null, undefined),
-    emit: () =>
-      note(draft, current, actor, 'registered', null, `Instance "${current.name}" names no key any more.`),
+    emit: () => {
+      const givenUp = givenUpWords(current, null);
+      const reason = `Instance "${current.name}" names no key any more.${givenUp}`;
+      note(draft, current, actor, 'registered', null, reason);
+    },
   };
 }
 
@@ -157,8 +172,10 @@ function choiceAtStart(
 ): Problem | StartKey {
   const { stated, served } = statement;
   let fault = `The instance names ${stated === null ? 'no key' : `the key ${stated}`} now.`;
-  if (served !== null && served !== key && faultOf(draft, statement, served, policy) === null)
-    return { key: served, cause: 'served', fault: `The key ${served} is served to the instance now.` };
+  if (served !== null && faultOf(draft, statement, served, policy) === null) {
+    const cause = served === key ? 'restarted' : 'served';
+    return { key: served, cause, fault: `The key ${served} is served to the instance now.` };
+  }
   if (isSame && pendingKey !== undefined) {
     const problem = faultOf(draft, statement, pendingKey, policy);
     if (problem === null) return { key: pendingKey, cause: 'restarted', fault };

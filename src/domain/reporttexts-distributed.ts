@@ -136,18 +136,24 @@ export function keysText(shown: {
   readonly isOne: boolean;
 }): string {
   const { keys, isCut, atMs, isOne } = shown;
-  const of = isOne ? 'one key' : 'all keys';
-  const lines = [`License Server database of ${of} at ${new Date(atMs).toISOString()}`];
-  for (const key of keys) lines.push('', ...linesOfKey(key));
-  if (keys.length === 0) lines.push('', 'There is no key.');
-  if (isCut) lines.push('', CUT);
-  return `${lines.join('\n')}\n`;
+  const parts = [keysTitle(isOne, atMs)];
+  for (const { clients, ...key } of keys) parts.push(keyHead(key), ...clients.map(keyClientLine));
+  if (keys.length === 0) parts.push('\nThere is no key.\n');
+  if (isCut) parts.push(`\n${CUT}\n`);
+  return parts.join('');
 }
 
-function linesOfKey({ key, fields, clients, ...use }: KeyShown): string[] {
+/** The first line of `DumpKey` and `DumpKeys`. */
+export function keysTitle(isOne: boolean, atMs: number): string {
+  const of = isOne ? 'one key' : 'all keys';
+  return `License Server database of ${of} at ${new Date(atMs).toISOString()}\n`;
+}
+
+/** What stands above the rows of a key. */
+export function keyHead({ key, fields, ...use }: Omit<KeyShown, 'clients'>): string {
   const number = (count: number) => String(count).padStart(8);
   const title = key === null ? `No key: ${DEFAULT_CAPACITY_TEXT}` : `Key ${key}`;
-  const lines = [title, '', ...fields.map(([name, value]) => fieldLine(name, value))];
+  const lines = ['', title, '', ...fields.map(([name, value]) => fieldLine(name, value))];
   if (fields.length > 0) lines.push('');
   lines.push(
     `Instances    using the key =${number(use.instances)}`,
@@ -157,11 +163,14 @@ function linesOfKey({ key, fields, clients, ...use }: KeyShown): string[] {
     '',
     clientLine('Client', 'LU', 'Connections', 'Server', 'Instance'),
   );
-  for (const { userId, units, isShared, connections, address, instance } of clients) {
-    const cost = isShared ? 'shr' : String(units);
-    lines.push(clientLine(printable(userId), cost, String(connections), address, instance));
-  }
-  return lines;
+  return `${lines.join('\n')}\n`;
+}
+
+/** A row of a key. */
+export function keyClientLine(client: KeyShown['clients'][number]): string {
+  const { userId, units, isShared, connections, address, instance } = client;
+  const cost = isShared ? 'shr' : String(units);
+  return `${clientLine(printable(userId), cost, String(connections), address, instance)}\n`;
 }
 
 function clientLine(

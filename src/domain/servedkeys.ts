@@ -95,7 +95,7 @@ export function decideCheckKey(draft: Draft, operation: CheckKey, policy: Policy
   const served = instance.licenseId === undefined ? null : servedKeyOf(table, instance.licenseId);
   if (!served || !isBehind(instance, served)) return { is: 'key-checked', instance, served, activated: null };
   const { servedAtMs } = served;
-  if (served.id === instance.key) {
+  if (served.id === instance.key && instance.pendingKey === undefined) {
     const followed: Instance = { ...instance, servedAtMs: servedAtMs!, revision: draft.nextDecision };
     draft.emit({ type: 'configured', instance: followed, by: draft.by(operation.actor) });
     return { is: 'key-checked', instance: followed, served, activated: null };

@@ -3,8 +3,9 @@
  */
 
 import { type Static, Type } from 'typebox';
+import type { Principal } from '../domain/access.ts';
 import { APPLICATION_LIMITS } from '../domain/applicationfiles.ts';
-import type { HoldingsView, NamedHolder } from '../domain/applicationoperations.ts';
+import type { Exhausted, HoldingsView } from '../domain/applicationoperations.ts';
 import { type Application, DEFAULT_FEATURE, FEATURES_PER_CALL_MAX } from '../domain/applications.ts';
 import type { ApplicationState, FeatureUse, HoldingRecord } from '../service/applications.ts';
 import { instantOf } from './answers.ts';
@@ -161,8 +162,7 @@ export const HoldingsShape = Type.Object({
 
 const NamedHolderShape = Type.Object({
   userId: Type.String(),
-  instances: Type.Array(Type.String()),
-  count: Type.Integer(),
+  count: Count('How often he has it.'),
 });
 
 /** What a take would come to. */
@@ -277,14 +277,9 @@ export function showHeld(
   return what === 'return' ? { ...counts, released } : counts;
 }
 
-/** Shows holders as far as a token may see them: of an instance, only who holds it there. */
-export function showNamed(holders: readonly NamedHolder[], instance: string | null) {
-  return holders
-    .map((holder) => ({
-      ...holder,
-      instances: holder.instances.filter((one) => instance === null || one === instance),
-    }))
-    .filter(({ instances }) => instances.length > 0);
+/** Shows holders as far as a token may see them: that of an instance is not told who is on the others of its key. */
+export function showNamed({ holders, sharedBy }: Exhausted, { instance }: Pick<Principal, 'instance'>) {
+  return instance !== null && sharedBy !== null ? [] : [...holders];
 }
 
 export function showHolder({ login, key: _key, ...holding }: HoldingRecord): Static<typeof HolderShape> {

@@ -84,5 +84,12 @@ export function asStream(reply: FastifyReply, type: string, pieces: AsyncIterabl
   return Readable.from(pieces, { objectMode: false }) as never;
 }
 
+/** Aborted when whoever asked is gone. */
+export function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return gone.signal;
+}
+
 /** What the description of a report says of its text. */
 export const AS_OF_HEADER = 'The header `as-of` says as of when it is, also of the text.';

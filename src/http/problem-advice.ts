@@ -20,7 +20,8 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'token-expired': 'Ask an administrator for a new token.',
   forbidden: 'Use a token whose role and restriction permit this; `detail` names the action.',
   'rate-limited': 'Wait for `retryAfterSeconds`, and correct the token before trying again.',
-  'too-many-dumps': 'Wait for `retryAfterSeconds`; dumps of many rows are few at a time, so that nobody else is slowed down.',
+  'too-many-dumps':
+    'Wait for `retryAfterSeconds`; dumps of many rows are few at a time, so that nobody else is slowed down.',
   'not-found': 'Check the address and the method against `/docs`.',
   'key-not-found': 'List the installed keys with `GET /v1/keys`; the key may have been removed.',
   'instance-not-found': 'Register the instance with `PUT /v1/instances/{name}` first.',
@@ -132,7 +133,7 @@ const MEMBERS: readonly (readonly [name: string, where: string, words: string])[
   [
     'holders',
     '`application-units-exhausted`',
-    'At most twenty of them, each with `userId`, `instances` and `count`, how often he took it; only those whom the token may see.',
+    'At most twenty of them, each with `userId` and `count`, how often he took it; none to the token of an instance where it is counted across a key.',
   ],
   ['reason', '`login-released`', 'Why the login ended.'],
   ['releasedAt', '`login-released`', 'When it ended, where that is known.'],

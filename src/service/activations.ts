@@ -15,6 +15,7 @@ import type { Table } from '../domain/table.ts';
 import { termsOf } from '../domain/terms.ts';
 import { type ActivationPosition, listActivations } from '../storage/activations.ts';
 import type { DatabaseClock } from './clock.ts';
+import type { Inspection } from './keys.ts';
 import type { Lane } from './lane.ts';
 import { whileReachable } from './reachable.ts';
 
@@ -59,13 +60,17 @@ export class Activations {
 
   /**
    * What would become of a key on an instance; changes nothing.
-   * @param verdict - of the key file; a key that is installed already is taken as it is installed.
+   * @param inspection - of the key file; a key that is installed already is taken as it is installed.
    * @throws LicenseError `instance-not-found`.
    */
-  inspect(name: string, verdict: KeyVerdict, id: string): Promise<InspectedActivation> {
+  inspect(
+    name: string,
+    { id, verdict, isInstalled }: Pick<Inspection, 'id' | 'verdict' | 'isInstalled'>,
+  ): Promise<InspectedActivation> {
     return this.#options.lane.read((table) => {
       const instance = requireInstance(table, name);
-      const selected = table.keys.get(id) ?? (verdict.ok ? verdict.key : null);
+      const installed = isInstalled ? table.keys.get(id) : undefined;
+      const selected = installed ?? (verdict.ok ? verdict.key : null);
       const current = currentKey(table, instance);
       const unitsInUse = table.places.get(name)?.units ?? 0;
       const result = this.#resultOf(table, instance, selected, verdict);

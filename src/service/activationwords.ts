@@ -24,6 +24,7 @@ export function activationWords(event: Activated | Moved): string {
   switch (outcome) {
     case 'active':
     case 'partly-active':
+      if (to === null || to === from) return reason;
       return `Instance ${instance} works under ${key} in place of ${former}, because ${CAUSES[cause]}. ${reason}`;
     case 'pending':
       return `Instance ${instance} stays with ${former} until its next start, which brings ${key}, because ${CAUSES[cause]}. ${reason}`;

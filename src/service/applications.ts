@@ -204,21 +204,23 @@ export class Applications {
   recount(instance: string, name: string, feature: string | undefined): Promise<readonly Recount[]> {
     return this.#read(instance, (table, record) => {
       const licensed = this.#find(table, record, name);
-      const counted = licensed.entries.flatMap(([keyword, value]) =>
-        unitsOfValue(value) === null ? [] : keyword,
+      const isWanted = (keyword: string) => feature === undefined || keyword === feature;
+      const names = licensed.entries.flatMap(([keyword, value]) =>
+        isWanted(keyword) && unitsOfValue(value) !== null ? [keyword] : [],
       );
-      if (feature !== undefined && !counted.includes(feature)) {
+      if (feature !== undefined && names.length === 0) {
         const isText = unitsOfFeature(licensed, feature) === null;
         throw errorOf(featureProblem(licensed, feature, isText));
       }
-      return counted
-        .filter((one) => feature === undefined || one === feature)
-        .map((one) => {
-          const counter = findCounter(table, scopeOf(instance, licensed.sharedBy), name, one);
-          const before = counter?.users.size ?? 0;
-          const found = counter ? recount(table, counter) : 0;
-          return { feature: one, counted: found, before, recovered: before - found };
-        });
+      const scope = scopeOf(instance, licensed.sharedBy);
+      const counters = names.flatMap((one) => findCounter(table, scope, name, one) ?? []);
+      const found = recount(table, counters, licensed.sharedBy === null ? instance : null);
+      return names.map((one) => {
+        const counter = counters.find((each) => each.feature === one);
+        const before = counter?.users.size ?? 0;
+        const counted = counter ? (found.get(counter) ?? 0) : 0;
+        return { feature: one, counted, before, recovered: before - counted };
+      });
     }).then(({ value }) => value);
   }
 

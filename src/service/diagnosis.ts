@@ -64,11 +64,14 @@ export interface DiagnosisOptions {
   readonly revoked: ReadonlySet<string>;
   /** Whether an instance that names no key runs on the built-in evaluation key. */
   readonly evaluation: boolean;
-  readonly isAdminConfigured: boolean;
+  /** The administrator's token that the configuration states, or null. */
+  readonly adminToken: string | null;
   /** How long the journal is kept, in days; 0 is for ever. */
   readonly journalKeepDays: number;
-  /** Where the embedded database lies; null when the database is another's. */
-  readonly embeddedDirectory: string | null;
+  /** Null when the database is the embedded one. */
+  readonly databaseUrl: string | null;
+  /** Where the embedded one lies. */
+  readonly dataDirectory: string;
 }
 
 /** A deployment, looked at. */
@@ -144,16 +147,16 @@ export class Diagnoses {
   }
 
   #lookAtDatabase(facts: DatabaseFacts): Promise<Finding[][]> {
-    const { sql, shard, coordinator, journalKeepDays, embeddedDirectory } = this.#options;
+    const { sql, shard, coordinator, journalKeepDays, databaseUrl, dataDirectory } = this.#options;
     return Promise.all([
       this.#area('database.replication', async () => judgeReplication(facts, await readStandbys(sql))),
       this.#area('database.long-transactions', async () =>
         judgeHoldings(await readHoldings(sql, LONG_TRANSACTION_MS)),
       ),
       this.#area('database.disk', async () => {
-        if (embeddedDirectory === null) return [];
-        const { bavail, blocks, bsize } = await statfs(embeddedDirectory);
-        const disk = { directory: embeddedDirectory, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+        if (databaseUrl !== null) return [];
+        const { bavail, blocks, bsize } = await statfs(dataDirectory);
+        const disk = { directory: dataDirectory, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
         return [judgeDisk(disk)];
       }),
       this.#area('schema.migrations', async () => judgeSchema(await readSchemaFacts(sql, shard))),
@@ -167,7 +170,9 @@ export class Diagnoses {
   }
 
   async #lookAtEstate(principal: Principal, nowMs: number, hasDatabase: boolean): Promise<Finding[]> {
-    const { lane, revoked, evaluation, licenseServers, sql, isAdminConfigured } = this.#options;
+    const { lane, revoked, evaluation, licenseServers, sql, databaseUrl, adminToken } = this.#options;
+    // The embedded database has an administrator's token in a file beside it.
+    const isAdminConfigured = adminToken !== null || databaseUrl === null;
     const isServing = lane.status.state === 'serving';
     const { table } = lane;
     const findings: Finding[] = [];

@@ -86,11 +86,7 @@ export class Dumps {
     return this.#open(openKeyDump, pool, signal);
   }
 
-  async #open<Item>(
-    opener: Opener<Item>,
-    of: string,
-    signal: AbortSignal | undefined,
-  ): Promise<Dump<Item>> {
+  async #open<Item>(opener: Opener<Item>, of: string, signal: AbortSignal | undefined): Promise<Dump<Item>> {
     signal?.throwIfAborted();
     if (this.#underWay >= DUMPS_MAX) throw tooMany();
     const { connect, shard, rowsPerRead = ROWS_PER_READ, stallMs = DUMP_STALL_MS_MAX } = this.#options;

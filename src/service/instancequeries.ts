@@ -32,6 +32,7 @@ export interface InstanceSource {
   readonly instance: Instance;
   readonly nowMs: number;
   readonly revoked: ReadonlySet<string>;
+  readonly rowsInMemoryMax: number;
   /** Of its key's file; null when it is not to be shown. */
   readonly authorizationKey: string | null;
 }
@@ -117,10 +118,10 @@ function summaryOf({ table, instance, nowMs, revoked }: InstanceSource) {
 }
 
 function* processes(
-  { table, instance, nowMs }: InstanceSource,
+  { table, instance, nowMs, rowsInMemoryMax }: InstanceSource,
   { filter }: QueryRequest,
 ): Generator<QueryRow> {
-  for (const row of requireRows(table, instance.name).processes) {
+  for (const row of requireRows(table, instance.name, rowsInMemoryMax).processes) {
     if (!matchesFilter(filter, row.userId, row.processId)) continue;
     yield { at: [...row.order, row.userId ?? ''], cells: processListCells(row, nowMs) };
   }
@@ -128,12 +129,12 @@ function* processes(
 
 /** @param withFree - whether every slot that nobody has is a row as well (`UserListAll`). */
 function* users(
-  { table, instance, nowMs, revoked }: InstanceSource,
+  { table, instance, nowMs, revoked, rowsInMemoryMax }: InstanceSource,
   filter: string | undefined,
   withFree: boolean,
   after: Position | null,
 ): Generator<QueryRow> {
-  const rows = requireRows(table, instance.name).users;
+  const rows = requireRows(table, instance.name, rowsInMemoryMax).users;
   for (const row of rows) {
     if (matchesFilter(filter, row.userId)) {
       yield { at: [...row.order, row.userId], cells: userCells(row, nowMs) };
@@ -147,13 +148,13 @@ function* users(
 
 /** @param everybody - also users who hold nothing of the application. */
 function* holders(
-  { table, instance, nowMs }: InstanceSource,
+  { table, instance, nowMs, rowsInMemoryMax }: InstanceSource,
   application: string,
   showCounts: boolean,
   everybody: boolean,
 ): Generator<QueryRow> {
   const takes = takesByUser(table.places.get(instance.name));
-  for (const row of requireRows(table, instance.name).users) {
+  for (const row of requireRows(table, instance.name, rowsInMemoryMax).users) {
     const held = appLicenses(takes.get(row.userId), application, showCounts);
     if (held === '' && !everybody) continue;
     yield { at: [...row.order, row.userId], cells: [...userCells(row, nowMs), held] };

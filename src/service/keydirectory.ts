@@ -117,12 +117,12 @@ export class KeyDirectory {
   async #list(): Promise<(ListedFile | UnreadableFile)[] | null> {
     const { path } = this.#options;
     try {
-      const listed = await listKeyFiles(path);
+      const listed = await listKeyFiles(path, KEY_FILES_MAX);
       this.#fault =
-        listed.length <= KEY_FILES_MAX
+        typeof listed === 'object'
           ? null
-          : `The directory ${path} has ${listed.length} key files, and more than ${KEY_FILES_MAX} are not looked at. Remove those that are not served any more.`;
-      return this.#fault === null ? listed : null;
+          : `The directory ${path} has ${listed} key files, and more than ${KEY_FILES_MAX} are not looked at. Remove those that are not served any more.`;
+      return typeof listed === 'object' ? listed : null;
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException;
       this.#fault = `The directory ${path} cannot be read (${code}). Mend the path in LICTOR_KEY_DIRECTORY, or its permissions; keys that are served already stay so.`;
@@ -133,7 +133,7 @@ export class KeyDirectory {
   async #lookAt(file: ListedFile | UnreadableFile): Promise<Known> {
     const before = this.#known.get(file.name) ?? UNKNOWN;
     if ('error' in file)
-      return atFault(before, '', `The file cannot be looked at (${file.error}). Mend its permissions.`);
+      return atFault(before, '', unreadableWords(file));
     const { stamp, changedAtMs, isFile, bytes } = file;
     if (stamp === before.stamp) return { ...before, awaited: null };
     if (!isFile) return atFault(before, stamp, 'It is no file. Remove it, or call it otherwise.');
@@ -154,6 +154,7 @@ export class KeyDirectory {
     try {
       const bytes = await readListedFile(path, file);
       if (bytes === null) return { ...before, awaited: null };
+      if (!hasLicenseSection(bytes)) return atFault(before, stamp, NO_KEY_FILE);
       const key = keys.read(bytes, undefined);
       const isReplaced = before.keyId !== null && before.keyId !== key.id;
       // The clock of a file system may be anything; nothing was written later than now.
@@ -225,6 +226,23 @@ const UNKNOWN: Known = {
 function atFault(before: Known, stamp: string, reason: string): Known {
   const fault: FileFault = { code: 'key-file-invalid', reason };
   return { ...before, stamp, awaited: null, listed: null, key: null, fault };
+}
+
+/**
+ * Whether a file looks like a key at all, whatever its encoding. Another one may be somebody's secret, and what is
+ * said of a fault names the line.
+ */
+function hasLicenseSection(bytes: Buffer): boolean {
+  return /\[[ \t]*license[ \t]*\]/i.test(bytes.toString('latin1').replaceAll('\0', ''));
+}
+
+const NO_KEY_FILE =
+  'It is no key file: it has no section [License]. Copy the key file again, in full, or call this one otherwise.';
+
+function unreadableWords({ error }: UnreadableFile): string {
+  return error === 'ENOENT' || error === 'ELOOP'
+    ? `It is a link that leads nowhere (${error}). Mend the link, or remove it.`
+    : `The file cannot be looked at (${error}). Mend its permissions.`;
 }
 
 const NO_LICENSE_ID: FileFault = {

@@ -53,6 +53,16 @@ export interface KeyReportsOptions extends Pick<ReportsOptions, 'lane' | 'clock'
   readonly reports: Pick<Reports, 'authorizationKey'>;
 }
 
+/** The keys without their rows, for a dump that is read from the fold. */
+export interface KeyHeads {
+  readonly keys: readonly Omit<KeyUse, 'clients'>[];
+  readonly asOf: AsOf;
+  /** Whether the asker may see the rows of an instance under a pool. */
+  mayShow(pool: string, instance: string): boolean;
+  /** The address of an instance, as far as it is known. */
+  addressOf(instance: string): string;
+}
+
 type KeyRows = Omit<KeyUse, 'fields'>;
 
 /** Makes the reports of keys. */
@@ -77,19 +87,51 @@ export class KeyReports {
       readonly limit: number;
     },
   ): Promise<KeysPage> {
-    const { lane, clock, revoked, reports } = this.#options;
-    const { asOf, ...found } = await lane.read((table) => ({
+    const { asOf, ...found } = await this.#options.lane.read((table) => ({
       ...pageOf(table, principal, page),
-      asOf: { atMs: Math.floor(clock.nowMs()), version: table.version },
+      asOf: this.#asOf(table),
     }));
-    const keys: KeyUse[] = [];
-    for (const use of found.keys) {
+    return { keys: await this.#withFields(principal, found.keys, asOf), next: found.next, asOf };
+  }
+
+  /**
+   * The keys alone, by ID.
+   * @param key - only this key; undefined for all.
+   * @throws as `dump`.
+   */
+  async heads(principal: Principal, key: string | undefined): Promise<KeyHeads> {
+    const found = await this.#options.lane.read((table) => {
+      const pools = poolIds(table, key).filter((id) => mayCount(principal, table, id));
+      const addresses = [...table.instances.values()].map(({ name, address }) => [name, address] as const);
+      const keys = pools.map((id) => useOf(table, id));
+      return { keys, addresses: new Map(addresses), asOf: this.#asOf(table) };
+    });
+    return {
+      keys: await this.#withFields(principal, found.keys, found.asOf),
+      asOf: found.asOf,
+      mayShow: (pool, instance) => permits(principal, 'usage.read', { instance, keyId: keyOfPool(pool) }),
+      addressOf: (instance) => found.addresses.get(instance) ?? '',
+    };
+  }
+
+  async #withFields<Use extends Pick<KeyUse, 'key'>>(
+    principal: Principal,
+    uses: readonly Use[],
+    { atMs }: AsOf,
+  ): Promise<(Use & Pick<KeyUse, 'fields'>)[]> {
+    const { revoked, reports } = this.#options;
+    const shown: (Use & Pick<KeyUse, 'fields'>)[] = [];
+    for (const use of uses) {
       const { key } = use;
-      const shown = await reports.authorizationKey(principal, key);
-      const fields = key ? mainFields(key, keyStatus(key, asOf.atMs, revoked), shown) : [];
-      keys.push({ ...use, fields });
+      const authorizationKey = await reports.authorizationKey(principal, key);
+      const fields = key ? mainFields(key, keyStatus(key, atMs, revoked), authorizationKey) : [];
+      shown.push({ ...use, fields });
     }
-    return { keys, next: found.next, asOf };
+    return shown;
+  }
+
+  #asOf(table: Table): AsOf {
+    return { atMs: Math.floor(this.#options.clock.nowMs()), version: table.version };
   }
 }
 

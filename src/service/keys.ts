@@ -60,7 +60,7 @@ export interface Inspection {
   readonly verdict: KeyVerdict;
   /** The state the key would have now; null when the file gives none. */
   readonly status: KeyStatus | null;
-  /** Whether a key with this ID is installed. */
+  /** Whether this key is installed. */
   readonly isInstalled: boolean;
 }
 
@@ -93,7 +93,8 @@ export class Keys {
       requireKey(verdict);
     }
     const status = verdict.ok ? keyStatus(verdict.key, clock.nowMs(), revoked) : null;
-    const isInstalled = await lane.read((table) => table.keys.has(id));
+    const isKnown = await lane.read((table) => table.keys.has(id));
+    const isInstalled = isKnown && (await this.#hasContent(id, bytes));
     return { id, file, verdict, status, isInstalled };
   }
 
@@ -125,14 +126,10 @@ export class Keys {
 
   /** Installs what `read` gave. The same content with the same statement again is already there. */
   async install(key: LicenseKey, bytes: Uint8Array, actor: string): Promise<Answer> {
-    const { lane, sql } = this.#options;
+    const { lane } = this.#options;
     const answer = await lane.submit({ op: 'install-key', key, file: bytes, actor });
     if (answer.is !== 'key' || answer.outcome !== 'present') return answer;
-    // An ID holds 32 bits of the content, so two contents of one order number may share it, if never by chance.
-    const stored = await whileReachable(() => readKeyFile(sql, key.id));
-    if (stored !== null && contentPrint(stored) !== contentPrint(bytes)) {
-      return inUse(key.id, 'is installed with another content');
-    }
+    if (!(await this.#hasContent(key.id, bytes))) return inUse(key.id, 'is installed with another content');
     const other = otherTerm(answer.key, key);
     return other === null ? answer : inUse(key.id, `is installed with another ${other}`);
   }
@@ -196,6 +193,15 @@ export class Keys {
   /** Removes a key that nothing depends on. Repeating it does no harm. */
   remove(id: string, actor: string): Promise<Answer> {
     return this.#options.lane.submit({ op: 'remove-key', id, actor });
+  }
+
+  /**
+   * Whether an installed key is of this content: an ID holds 32 bits of it, so that two contents of one order number
+   * may share one, if never by chance. A built-in key has none.
+   */
+  async #hasContent(id: string, bytes: Uint8Array): Promise<boolean> {
+    const stored = await whileReachable(() => readKeyFile(this.#options.sql, id));
+    return stored === null || contentPrint(stored) === contentPrint(bytes);
   }
 
   #conditions(stated: StatedTerms | undefined): KeyConditions {

@@ -95,7 +95,7 @@ export class KeyServing {
       (table) => ({ own: table.keys.get(key.id), served: servedKeyOf(table, licenseId) }),
       false,
     );
-    if (served?.id === key.id || (own !== undefined && !isNews(file, own, served))) return;
+    if (served?.id === key.id || !isNews(file, own, served)) return;
     if (own === undefined) {
       const bytes = await directory.bytesOf(file.name);
       if (bytes === null) return;
@@ -160,11 +160,13 @@ export class KeyServing {
 }
 
 /**
- * Whether a file says something new of a key that is installed: it was never served, or came into the file after
- * another one was served. So whatever was served by hand meanwhile stays, until the file is written again.
+ * Whether a file says something new: its key is installed and was never served, or came into the file after another
+ * one was served. So whatever was served by hand meanwhile stays, until the file is written again, and a key that was
+ * removed since does not come back.
  */
-function isNews(file: ServedFile, own: InstalledKey, served: InstalledKey | null): boolean {
-  return own.servedAtMs === undefined || file.changedAtMs > (served?.servedAtMs ?? 0);
+function isNews(file: ServedFile, own: InstalledKey | undefined, served: InstalledKey | null): boolean {
+  const isUnserved = own !== undefined && own.servedAtMs === undefined;
+  return isUnserved || file.changedAtMs > (served?.servedAtMs ?? 0);
 }
 
 /** One that is silent registers when it comes back, and is given the key then. */

@@ -16,7 +16,14 @@ import { instanceRows } from './instancequeries.ts';
 import { addressOf, clientsOf, type KeyClient } from './keyreports.ts';
 import { type AsOf, byCodeUnits } from './keys.ts';
 import type { LicenseServers } from './licenseservers.ts';
-import { activeInstances, type Reports, type ReportsOptions, reportedAtMs, requireOn } from './reports.ts';
+import {
+  activeInstances,
+  type Reports,
+  type ReportsOptions,
+  ROWS_IN_MEMORY_MAX,
+  reportedAtMs,
+  requireOn,
+} from './reports.ts';
 import { keyOfPool, mayCount, poolIds } from './usage.ts';
 
 /** A place in the order of a query's rows, by which the next page is continued. */
@@ -53,7 +60,8 @@ export interface QueryPage {
 }
 
 /** What the queries need. */
-export interface QueriesOptions extends Pick<ReportsOptions, 'lane' | 'clock' | 'revoked'> {
+export interface QueriesOptions
+  extends Pick<ReportsOptions, 'lane' | 'clock' | 'revoked' | 'rowsInMemoryMax'> {
   readonly reports: Reports;
   readonly licenseServers: Pick<LicenseServers, 'active'>;
 }
@@ -104,14 +112,14 @@ export class Queries {
     request: QueryRequest,
     page: Page,
   ): Promise<Found> {
-    const { lane, revoked, reports } = this.#options;
+    const { lane, revoked, reports, rowsInMemoryMax = ROWS_IN_MEMORY_MAX } = this.#options;
     // Only the key's own file has its authorization key, which is no part of the table.
     const authorizationKey =
       shape.name === 'Key' ? await this.#authorizationKey(reports, principal, request) : null;
     return lane.read((table) => {
       const { instance } = instanceOf(table, principal, request);
       const asOf = this.#asOf(table);
-      const source = { table, instance, nowMs: asOf.atMs, revoked, authorizationKey };
+      const source = { table, instance, nowMs: asOf.atMs, revoked, rowsInMemoryMax, authorizationKey };
       const all = instanceRows(shape.name, source, request, page.after);
       const of = { instance: instance.name };
       return { ...cut(all, page), of, asOf, reportedAtMs: reportedAtMs(table, instance.name) };

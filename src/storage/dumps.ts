@@ -180,34 +180,14 @@ export function openProcessDump(
   return open(sql, shard, query, show, timeoutMs);
 }
 
-/** What instances have of leased units: connections on the books, and those beyond, which cost a unit each. */
-function leasedOf(tx: TransactionSql, shard: number, pool: string): PendingQuery<Row[]> {
+/** Connections that are on the books: logins, what counts as reported, and what instances may hold. */
+function booksOf(tx: TransactionSql, shard: number, pool: string): PendingQuery<Row[]> {
   return tx`
     allowed as (
       select a.user_id, l.instance, sum(a.allowance)::integer as connections
       from lease_allowances as a join unit_leases as l on l.shard = a.shard and l.id = a.lease
       where l.shard = ${shard} and l.pool = ${pool} and a.allowance > 0 group by a.user_id, l.instance
-    ), beyond as (
-      select row.user_id, instance, row.connections - coalesce(allowed.connections, 0) as connections
-      from instance_users as row join instance_reports as state using (shard, instance)
-      left join allowed using (user_id, instance)
-      where shard = ${shard} and state.pool = ${pool} and not state.counted
-        and row.connections > coalesce(allowed.connections, 0)
-    )`;
-}
-
-/**
- * The users of a key on each of its instances, by user ID and then by instance. A user who is counted together
- * stands on the first of his instances by name, and his other rows share that unit (trap 1).
- */
-export function openKeyDump(
-  sql: Sql,
-  shard: number,
-  pool: string,
-  timeoutMs: number,
-): Promise<DumpReader<KeyUserRow>> {
-  const query = (tx: TransactionSql) => tx`
-    with ${leasedOf(tx, shard, pool)}, books as (
+    ), books as (
       select user_id, instance, 1 as connections from logins
       where shard = ${shard} and pool = ${pool} and released_at is null and user_id is not null
       union all
@@ -223,7 +203,36 @@ export function openKeyDump(
       from books as b left join license_users as u
         on u.shard = ${shard} and u.pool = ${pool} and u.user_id = b.user_id
       group by b.user_id, b.instance
-    ), rows as (
+    )`;
+}
+
+/** Connections on leased units, which cost a unit each: what instances that are there reported beyond the books. */
+function beyondOf(tx: TransactionSql, shard: number, pool: string): PendingQuery<Row[]> {
+  return tx`
+    present as (
+      select instance from unit_leases where shard = ${shard} and pool = ${pool}
+      union select instance from booked
+    ), beyond as (
+      select row.user_id, instance, row.connections - coalesce(allowed.connections, 0) as connections
+      from instance_users as row join instance_reports as state using (shard, instance)
+      left join allowed using (user_id, instance)
+      where shard = ${shard} and state.pool = ${pool} and not state.counted
+        and row.connections > coalesce(allowed.connections, 0) and instance in (select instance from present)
+    )`;
+}
+
+/**
+ * The users of a key on each of its instances, by user ID and then by instance. A user who is counted together
+ * stands on the first of his instances by name, and his other rows share that unit (trap 1).
+ */
+export function openKeyDump(
+  sql: Sql,
+  shard: number,
+  pool: string,
+  timeoutMs: number,
+): Promise<DumpReader<KeyUserRow>> {
+  const query = (tx: TransactionSql) => tx`
+    with ${booksOf(tx, shard, pool)}, ${beyondOf(tx, shard, pool)}, rows as (
       select user_id, instance, coalesce(b.connections, 0) + coalesce(e.connections, 0) as connections,
         coalesce(case when is_each_counted then b.connections when number = 1 then 1 else 0 end, 0)
           + coalesce(e.connections, 0) as units,

@@ -4,7 +4,7 @@
  */
 
 import { constants } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
+import { lstat, open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 /** What is the name of a key file; others in the folder, and hidden ones, are somebody else's. */
@@ -30,11 +30,16 @@ export interface UnreadableFile {
 
 /**
  * Lists the key files of a folder by name: `*.key`, through links.
- * @returns what there is; a file that goes away meanwhile is left out.
+ * @param filesMax - with more files than so many none of them is looked at.
+ * @returns what there is, a file that goes away meanwhile left out; the number of files where there are too many.
  * @throws what the file system throws of the folder itself.
  */
-export async function listKeyFiles(directory: string): Promise<(ListedFile | UnreadableFile)[]> {
+export async function listKeyFiles(
+  directory: string,
+  filesMax: number,
+): Promise<(ListedFile | UnreadableFile)[] | number> {
   const names = (await readdir(directory)).filter((name) => KEY_FILE_NAME.test(name)).sort();
+  if (names.length > filesMax) return names.length;
   const files: (ListedFile | UnreadableFile)[] = [];
   for (const name of names) {
     try {
@@ -42,15 +47,18 @@ export async function listKeyFiles(directory: string): Promise<(ListedFile | Unr
       files.push({ name, ...describe(found) });
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT' || (await isLink(directory, name))) files.push({ name, error: code });
+      if (code !== 'ENOENT' || (await isThere(directory, name))) files.push({ name, error: code });
     }
   }
   return files;
 }
 
 /** Whether a name is still in the folder, though what it leads to is not. */
-async function isLink(directory: string, name: string): Promise<boolean> {
-  return (await readdir(directory)).includes(name);
+async function isThere(directory: string, name: string): Promise<boolean> {
+  return lstat(path.join(directory, name)).then(
+    () => true,
+    () => false,
+  );
 }
 
 type Found = Awaited<ReturnType<typeof statOf>>;

@@ -169,10 +169,22 @@ describe('logins', () => {
   });
 
   test('what nobody is asked for by name is not released', async () => {
-    expect(await lictor('logins release --reason x --yes')).toMatchObject({
+    for (const which of ['', '--user a', '--key k', '--instance i --user a', '--login l']) {
+      expect(await lictor(`logins release --reason test --yes ${which}`)).toMatchObject({
+        exit: 2,
+        stderr: expect.stringContaining('It is not said which logins'),
+      });
+    }
+    expect(await lictor('logins release --instance hospital --reason x --yes')).toMatchObject({
       exit: 2,
-      stderr: expect.stringContaining('It is not said which logins'),
+      stderr: expect.stringContaining('fewer than 3 characters'),
     });
+    const login = await app.login('hospital', 'gone');
+    const args = `logins release --instance hospital --login ${login} --reason test --yes`;
+    expect(await lictor(args)).toMatchObject({ exit: 0, stderr: '' });
+    await app.login('hospital', 'gone');
+    const { released } = await jsonOf(`logins release --key ${key} --user gone --reason test --yes`);
+    expect(released).toBe(1);
   });
 });
 
@@ -206,7 +218,8 @@ describe('lists', () => {
     await app.register('wide', key);
     await app.login('wide', 'Ünal 漢字');
     const users = await lictor('usage users');
-    const [head, row] = users.stdout.split('\n');
+    const lines = users.stdout.split('\n');
+    const [head, row] = [lines[0], lines.find((line) => line.includes('漢字'))];
     // Two columns for each of the wide characters.
     expect(row!.indexOf(key)).toBe(head!.indexOf('KEY') - 2);
     const { visible } = await import('../../src/cli/paint.ts');

@@ -39,7 +39,8 @@ describe('dumps', () => {
     const out = path.join(app.folder, 'servers.json');
     const { stderr } = await lictor(`usage dump in-use --instance hospital --json --out ${out}`);
     expect(stderr).toContain('Wrote 600 entries');
-    const { items } = JSON.parse(await readFile(out, 'utf8'));
+    const { items, instance, capacity } = JSON.parse(await readFile(out, 'utf8'));
+    expect({ instance, capacity }).toEqual({ instance: 'hospital', capacity: 700 });
     expect(new Set(items.map(({ userId }: { userId: string }) => userId)).size).toBe(600);
     for (const what of ['servers', 'keys', 'all --instance hospital', 'processes --instance hospital']) {
       const answer = JSON.parse((await lictor(`usage dump ${what} --json`)).stdout);
@@ -132,7 +133,7 @@ describe('dumps', () => {
 test('progress is shown on the terminal while the answer goes elsewhere', async () => {
   let rest: () => void = () => {};
   const server = await startServer((response) => {
-    response.writeHead(200, { 'content-type': 'text/plain' });
+    response.writeHead(200, { 'content-type': 'text/plain', 'dump-entries': '1000' });
     let sent = 0;
     const timer = setInterval(() => {
       sent += 1;
@@ -148,7 +149,7 @@ test('progress is shown on the terminal while the answer goes elsewhere', async 
   const command = [process.execPath, CLI, 'usage', 'dump', 'in-use', '--instance', 'a', '--out', out];
   const terminal = openTerminal(command, env);
   try {
-    await terminal.sees(/\r\d+ lines, \d+ a second/);
+    await terminal.sees(/\r\d+ of 1,000 \(\d+ %\) lines, \d+ a second/);
     rest();
     await terminal.sees(/Wrote \d+ lines/);
     expect(await terminal.ended).toBe(0);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { problem, startServer } from '../support/servers.ts';
 import { until } from '../support/wait.ts';
+import { openTerminal } from './terminal.ts';
 import { CLI, type ListeningApp, runProcess, startListening, startProcess } from './world.ts';
 
 let app: ListeningApp;
@@ -47,6 +48,19 @@ describe('the real process', () => {
     );
   });
 
+  test('an address at which nobody listens is told at once, and waited for only if that is wanted', async () => {
+    const gone = await startServer(problem(503, 'not-ready'));
+    await gone.close();
+    const env = { LICTOR_URL: gone.url, LICTOR_TOKEN: 'lictor_x' };
+    const begin = performance.now();
+    expect(await runProcess(['keys', 'list'], env)).toMatchObject({ exit: 69 });
+    expect(performance.now() - begin).toBeLessThan(5_000);
+    const later = performance.now();
+    expect(await runProcess(['keys', 'list', '--timeout', '6'], env)).toMatchObject({ exit: 69 });
+    // The last pause would not end within the time, so it ends before.
+    expect(performance.now() - later).toBeGreaterThan(2_000);
+  });
+
   test('69 when the server cannot serve now', async () => {
     const server = await startServer(problem(503, 'not-ready'));
     const { exit } = await runProcess(['keys', 'list', '--timeout', '1'], {
@@ -67,6 +81,8 @@ describe('the real process', () => {
     });
     const option = await runProcess(['keys', 'list', '--limt', '3'], {});
     expect(option).toMatchObject({ exit: 2, stderr: expect.stringContaining('Did you mean --limit?') });
+    const forPrograms = await runProcess(['keys', 'list', '--limt', '3', '--json'], {});
+    expect(JSON.parse(forPrograms.stderr)).toMatchObject({ exit: 2, command: 'lictor keys list' });
     expect(await runProcess(['keys', 'list', '--limit', 'x'], {})).toMatchObject({
       exit: 2,
       stderr: expect.stringContaining('whole number'),
@@ -152,6 +168,23 @@ describe('the profile file', () => {
       expect(shown.stdout).toContain('here');
       expect(shown.stdout).not.toContain(token);
     }
+  });
+
+  test('a token that is typed is not shown', async () => {
+    const file = path.join(app.folder, 'typed', 'profile.json');
+    const token = app.tokens.viewer;
+    const command = [process.execPath, CLI, 'profile', 'set', 'a', '--url', app.url, '--token-stdin'];
+    const terminal = openTerminal(command, { LICTOR_PROFILE_FILE: file });
+    try {
+      await terminal.sees('Token: ');
+      terminal.type(`${token}\r`);
+      await terminal.sees('Wrote the profile a');
+      expect(await terminal.ended).toBe(0);
+      expect(terminal.shown).not.toContain(token);
+    } finally {
+      await terminal.close();
+    }
+    expect(await runProcess(['keys', 'list'], { LICTOR_PROFILE_FILE: file })).toMatchObject({ exit: 0 });
   });
 
   test('is refused when others can read it, with what to do', async () => {

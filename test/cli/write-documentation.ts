@@ -24,6 +24,21 @@ const [BEGIN, END] = ['<!-- written by test/cli/write-documentation.ts -->', '<!
 const START_TIMEOUT_MS = 120_000;
 /** The address that the page shows in place of the one that was free. */
 const SHOWN_URL = 'http://127.0.0.1:8080';
+/** What the page declares with `lictor apply`. */
+const SITE = `lictor: 1
+keys:
+  clinic:
+    file: order-100.key
+instances:
+  ward:
+    key: clinic
+    settings:
+      unitLimit: 2
+tokens:
+  ward:
+    role: instance
+    instance: ward
+`;
 const LISTENS = /Lictor listens on +(\S+)/;
 
 const leaves = await allLeaves();
@@ -63,6 +78,9 @@ async function prepareFiles(): Promise<void> {
   const more = { ...terms, OrderNumber: 100200302, AuthorizedUnits: 25, LicenseID: 'clinic' };
   await writeFile(at('order-100.key'), five.text);
   await writeFile(at('order-101.key'), signedKeyFile(more).text);
+  const spare = { ...terms, OrderNumber: 100200303, AuthorizedUnits: 10 };
+  await writeFile(at('order-102.key'), signedKeyFile(spare).text);
+  await writeFile(at('site.yaml'), SITE);
   await copyFile(path.join(ROOT, 'test/fixtures/applications-bestlab.ini'), at('bestlab.ini'));
   await copyFile(path.join(files.data, 'admin-token'), at('admin-token'));
 }
@@ -75,19 +93,22 @@ async function runAll(url: string): Promise<Map<string, string[]>> {
     const [, isHidden, name, typed = ''] = /^(…)?(?:([A-Z]+)=)?(.*)$/.exec(line)!;
     const [command = '', ...filter] = typed.split(' | ');
     const full = command.replace(/\$([A-Z]+)/g, (_, variable: string) => kept.get(variable) ?? '?');
-    const { stdout, stderr, status } = spawnSync('sh', ['-c', full.replace(/^lictor/, `"$NODE" "$CLI"`)], {
+    // What is read by the lines after it must not be mixed with what is for people.
+    const streams = name === undefined ? '2>&1' : '';
+    const run = `${full.replace(/^lictor/, '"$NODE" "$CLI"')} ${streams}`;
+    const { stdout, status } = spawnSync('sh', ['-c', run], {
       cwd: folder,
       encoding: 'utf8',
       env: { ...process.env, NODE: process.execPath, CLI, XDG_CONFIG_HOME: files.home, NO_COLOR: '1' },
     });
-    if (status !== 0) process.stderr.write(`${full}: exit ${status}\n${stderr}`);
+    if (status !== 0) process.stderr.write(`${full}: exit ${status}\n${stdout}`);
     if (name !== undefined) {
       kept.set(name, pick(JSON.parse(stdout), filter));
       continue;
     }
     if (isHidden) continue;
     const exit = status === 0 ? '' : `(exit status ${status})\n`;
-    const text = `$ ${full}\n${stdout}${stderr}${exit}`
+    const text = `$ ${full}\n${stdout}${exit}`
       .replaceAll(url, SHOWN_URL)
       .replaceAll(folder, '/home/ann')
       .trimEnd();
@@ -155,9 +176,9 @@ async function describeAll(shown: ReadonlyMap<string, string[]>): Promise<string
 
 function describe({ path, command }: Leaf, shown: readonly string[]): string {
   const own = command.options.filter(({ helpGroupHeading }) => helpGroupHeading !== 'Server and output:');
-  const options = own.map(({ flags, description, argChoices }) => {
+  const options = own.map(({ flags, description, argChoices, mandatory }) => {
     const choices = argChoices === undefined ? '' : ` (${argChoices.join(', ')})`;
-    return `- \`${flags}\`: ${description}${choices}`;
+    return `- \`${flags}\`${mandatory ? ', required' : ''}: ${description}${choices}`;
   });
   const usage =
     `lictor ${path} ${command.usage().replace('[options] ', '').replace('[options]', '')}`.trimEnd();

@@ -50,6 +50,7 @@ describe('roles', () => {
     ['servers.serve', 'administrator', 'operator', 'instance'],
     ['servers.change', 'administrator'],
     ['metrics.read', 'administrator', 'operator', 'viewer'],
+    ['diagnosis.read', 'administrator', 'operator'],
     ['tokens.manage', 'administrator'],
   ];
 

@@ -5,7 +5,7 @@ import { decide, emitClosing, emitDue } from '../../src/domain/decide.ts';
 import { Draft } from '../../src/domain/draft.ts';
 import type { Answer, Operation } from '../../src/domain/operations.ts';
 import type { Table } from '../../src/domain/table.ts';
-import { expectHoldingsSound, unitsWhere } from '../support/applicationsteps.ts';
+import { expectHoldingsSound, MUCH_TAKEN, unitsWhere } from '../support/applicationsteps.ts';
 import { type HistoryStep, historySteps, RandomHistory } from '../support/histories.ts';
 import type { World } from '../support/make.ts';
 import { Model } from '../support/model.ts';
@@ -70,18 +70,6 @@ function runChecked(lictor: World, model: Model, operations: readonly Operation[
   return answers;
 }
 
-/** Histories in which much is taken, and everything else happens now and then. */
-const WEIGHTS = {
-  take: 40,
-  give: 14,
-  load: 6,
-  login: 30,
-  logout: 8,
-  identify: 8,
-  register: 4,
-  report: 10,
-  lease: 1,
-};
 /** How often each of what is expected must have been met. */
 const MET_MIN = 50;
 
@@ -118,7 +106,7 @@ describe('units of applications, whatever happens', () => {
   test('P-1…P-6: none is granted beyond its number, none is lost, and all that is held goes with its holder (F-70, F-72, F-74, R-4)', () => {
     const seen = new Map<string, number>();
     fc.assert(
-      fc.property(fc.array(historySteps(WEIGHTS), { maxLength: STEPS_MAX, size: 'max' }), (steps) => {
+      fc.property(fc.array(historySteps(MUCH_TAKEN), { maxLength: STEPS_MAX, size: 'max' }), (steps) => {
         const lictor = play(steps, seen);
         expectSame(snapshotOf(replay(lictor.rows)), snapshotOf(lictor.table));
         for (const row of lictor.rows) {

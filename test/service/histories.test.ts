@@ -14,6 +14,8 @@ import { readFold, writeFold } from '../../src/storage/folds.ts';
 import { appendRow, appendRowWithFacts, readRowsAfter } from '../../src/storage/journal.ts';
 import { claimLeadership } from '../../src/storage/leadership.ts';
 import { readSnapshot } from '../../src/storage/snapshots.ts';
+import { MUCH_TAKEN } from '../support/applicationsteps.ts';
+import { expectDumps } from '../support/dumps.ts';
 import { expectSound, historySteps, RandomHistory } from '../support/histories.ts';
 import { closeShards, openShard, SHARD, type TestShard } from '../support/lane.ts';
 import { replay, snapshotOf } from '../support/snapshot.ts';
@@ -58,6 +60,12 @@ class StoredHistory {
     await this.expectSame();
     await this.#fold();
     await this.expectSame();
+    await expectDumps(this.#shard, table);
+  }
+
+  /** The types of the events that there were. */
+  get types(): Set<string> {
+    return new Set(this.#history.lictor.rows.flatMap(({ events }) => events.map(({ type }) => type)));
   }
 
   async end(): Promise<void> {
@@ -106,8 +114,8 @@ class StoredHistory {
   }
 }
 
-function stepsOf(seed: number) {
-  return fc.sample(historySteps(), { seed, numRuns: STEPS });
+function stepsOf(seed: number, weights: Parameters<typeof historySteps>[0] = {}) {
+  return fc.sample(historySteps(weights), { seed, numRuns: STEPS });
 }
 
 describe('R-9: a table that is loaded from the fold, at any version', () => {
@@ -119,6 +127,19 @@ describe('R-9: a table that is loaded from the fold, at any version', () => {
       const history = new StoredHistory(shard, token);
       for (const step of stepsOf(seed)) await history.take(step);
       await history.end();
+    },
+    60_000,
+  );
+
+  test.each([2, 3, 5])(
+    'is the one that the journal comes to, with everything that is held of applications (P-3, P-7, %i)',
+    async (seed) => {
+      const shard = await openShard();
+      const { token } = (await claimLeadership(shard.sql, SHARD, 'leader', 600_000))!;
+      const history = new StoredHistory(shard, token);
+      for (const step of stepsOf(seed, MUCH_TAKEN)) await history.take(step);
+      await history.end();
+      expect(history.types).toEqual(new Set([...history.types, 'taken', 'returned', 'application-loaded']));
     },
     60_000,
   );

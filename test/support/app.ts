@@ -52,6 +52,8 @@ export interface AppFields {
   readonly applicationsSigned?: boolean;
   /** How many rows one page of the journal may look at. */
   readonly journalRowsScannedMax?: number;
+  /** How many rows of an instance a report goes through in memory. */
+  readonly reportRowsInMemoryMax?: number;
   /** The time; that of the database when left out. */
   readonly clock?: DatabaseClock;
 }
@@ -135,6 +137,7 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
   const heartbeats = new Heartbeats({ lane, coordinator, clock });
   const signs = new Signs({ coordinator, staleAfterMs: 30_000 });
   const shared = { lane, sql, clock, heartbeats, revoked };
+  const connectDump = () => connectDatabase({ url, logger, applicationName: 'test dump', connectionsMax: 1 });
   const { allowUnverified = false, graceSeconds = 60, journalRowsScannedMax } = fields;
   const { licenseServerLeaseMs = 10_000 } = fields;
   const licenseServers = new LicenseServers({ ...shared, leaseMs: licenseServerLeaseMs, logger });
@@ -170,7 +173,10 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
       usage: new Usage({ ...shared, signs }),
       leases: new Leases(shared),
       summary: new Summary(shared),
-      ...createReporting({ ...shared, keys, licenseServers }),
+      ...createReporting({
+        ...{ ...shared, keys, licenseServers, shard: SHARD, connect: connectDump },
+        rowsInMemoryMax: fields.reportRowsInMemoryMax ?? 100_000,
+      }),
       journal: new Journal({
         ...shared,
         shard: SHARD,
@@ -187,9 +193,10 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
           replica: 'the-test',
         }),
         evaluation: fields.evaluation ?? false,
-        isAdminConfigured: true,
+        adminToken: ADMIN_TOKEN,
         journalKeepDays: 0,
-        embeddedDirectory: null,
+        databaseUrl: url,
+        dataDirectory: '',
       }),
       tokens,
       health: () => {

@@ -139,19 +139,20 @@ function registerLogout(logins: Command, world: World): void {
       .command('release')
       .description("End logins that are somebody else's, with a reason that stands in the journal.")
       .requiredOption('--reason <words>', 'why')
-      .option('--login <login>', 'one login')
-      .option('--instance <instance>', 'those on an instance')
-      .option('--key <key>', 'those under a key, with --user')
-      .option('--user <user>', 'those of a user ID')
+      .option('--instance <instance>', 'all those on an instance')
+      .option('--login <login>', 'or one of them')
+      .option('--key <key>', 'those under a key of one user, on whichever instance')
+      .option('--user <user>', 'with --key, the user ID')
       .addOption(yesOption())
       .action(async (options: ReleaseOptions) => {
         const { reason, login, instance, key, user, yes } = options;
         const which = stated({ login, instance, key, user });
-        if (Object.keys(which).length === 0) {
+        const isWhole = instance === undefined ? key !== undefined && user !== undefined : user === undefined;
+        if (!isWhole || (instance === undefined) === (key === undefined)) {
           throw new CliFault(
             EXIT.usage,
             'It is not said which logins are to end.',
-            'Give --login, --instance, or --user with --instance or --key.',
+            'Give --instance, --instance with --login, or --key with --user.',
           );
         }
         const words = Object.entries(which).map(([name, value]) => `${name} ${value}`);
@@ -165,8 +166,8 @@ function registerLogout(logins: Command, world: World): void {
         ]);
       }),
     [
-      'lictor logins release --user alice --instance hospital --reason "left the company"',
-      'lictor logins release --login 0198f2a4-0000-7000-8000-000000000001 --reason "hangs" --yes',
+      'lictor logins release --key 100200301 --user alice --reason "left the company"',
+      'lictor logins release --instance hospital --login 0198f2a4-0000-7000-8000-000000000001 --reason hangs --yes',
     ],
   );
 }

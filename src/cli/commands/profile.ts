@@ -22,6 +22,7 @@ interface Shown {
   readonly url: string;
   readonly token: string;
   readonly ca?: string;
+  readonly instance?: string;
 }
 
 const COLUMNS: readonly Column<Shown>[] = [
@@ -59,11 +60,15 @@ export function register(program: Command, world: World): void {
     profile
       .command('set <name>')
       .description(
-        'Make or change a profile: --url and --ca go into it, and the path of --token-file. With --token-stdin ' +
+        'Make or change a profile: --url, --ca and --instance go into it, and the path of --token-file. With --token-stdin ' +
           'the token itself does, from a terminal or a pipe. The first profile becomes the current one.',
       )
       .option('--token-stdin', 'read the token from standard input and keep it in the profile file')
-      .action((name: string, options: { tokenStdin?: boolean }) => set(world, name, options)),
+      .option(
+        '--instance <instance>',
+        'the instance that "lictor license" is about when nothing else is said',
+      )
+      .action((name: string, options: SetOptions) => set(world, name, options)),
     [
       'lictor profile set production --url https://licences.example.com --token-file ~/.lictor-token',
       'lictor profile set local --url http://127.0.0.1:8080 --token-stdin < admin-token',
@@ -85,9 +90,15 @@ export function register(program: Command, world: World): void {
   );
 }
 
-function shown(name: string, { url, token, tokenFile, ca }: Profile, current: string | null): Shown {
+interface SetOptions {
+  readonly tokenStdin?: boolean;
+  readonly instance?: string;
+}
+
+function shown(name: string, profile: Profile, current: string | null): Shown {
+  const { url, token, tokenFile, ca, instance } = profile;
   const words = token === undefined ? (tokenFile ?? 'none') : 'kept in the profile';
-  return { name, current: name === current, url, token: words, ...stated({ ca }) };
+  return { name, current: name === current, url, token: words, ...stated({ ca, instance }) };
 }
 
 function find({ profiles }: Profiles, name: string): Profile {
@@ -119,11 +130,12 @@ async function show(world: World, named: string | undefined): Promise<void> {
     ['URL', it.url],
     ['Token', it.token],
     ['Certificates', it.ca],
+    ['Instance', it.instance],
     ['File', file],
   ]);
 }
 
-async function set(world: World, name: string, { tokenStdin }: { tokenStdin?: boolean }): Promise<void> {
+async function set(world: World, name: string, { tokenStdin, instance }: SetOptions): Promise<void> {
   requireProfileName(name);
   const { url, ca, tokenFile } = world.options;
   if (tokenStdin === true && tokenFile !== undefined) {
@@ -151,7 +163,8 @@ async function set(world: World, name: string, { tokenStdin }: { tokenStdin?: bo
           ? stated({ token: before.token, tokenFile: before.tokenFile })
           : {};
   const certificates = ca === undefined ? before?.ca : path.resolve(ca);
-  const profile: Profile = { url: address, ...kept, ...stated({ ca: certificates }) };
+  const about = instance ?? before?.instance;
+  const profile: Profile = { url: address, ...kept, ...stated({ ca: certificates, instance: about }) };
   const current = all.current ?? name;
   await writeProfiles(world.parts, { current, profiles: { ...all.profiles, [name]: profile } });
   const isOpen = /(^|[\s,])http:\/\/(?!127\.|localhost[:/]|\[::1\])/i.test(`${address}/`);

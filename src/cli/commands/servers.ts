@@ -63,6 +63,10 @@ export function register(program: Command, world: World): void {
       }),
     ['lictor servers active', 'lictor servers active --text'],
   );
+  registerChanges(servers, world);
+}
+
+function registerChanges(servers: Command, world: World): void {
   examples(
     servers
       .command('put <name>')

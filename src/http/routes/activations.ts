@@ -38,8 +38,8 @@ export function activationRoutes(services: Using): RoutePlugin {
 }
 
 /**
- * Requires the permission for the instance, with the key that it works under, if it has one, and with the one that
- * it is to work under. The route's gate has asked for the role.
+ * Requires the permission for the instance, with the key that it works under and with the one that it is to work
+ * under. One without a key is nobody's who is restricted to keys; one that is not registered is answered as such.
  */
 async function requireOn(
   request: Request,
@@ -50,8 +50,7 @@ async function requireOn(
   const isByKey = principalOf(request).keys !== null;
   const current = isByKey ? await instances.keyOf(name) : null;
   for (const keyId of new Set([current, wanted]))
-    if (typeof keyId === 'string' || !isByKey)
-      requirePermission(request, 'instances.activate', { instance: name, keyId });
+    if (keyId !== undefined) requirePermission(request, 'instances.activate', { instance: name, keyId });
 }
 
 function activateRoute(app: App, services: Using): void {

@@ -2,24 +2,29 @@
  * The dumps of one instance: its slots, those in use, and its processes; JSON page by page, or the whole text.
  */
 
+import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { processTypeOf, userTypeOf } from '../../domain/reportrows.ts';
-import {
-  activeSeconds,
-  type DumpForm,
-  graceSeconds,
-  processDumpText,
-  reportedLine,
-  userDumpText,
-} from '../../domain/reporttexts-dumps.ts';
-import type { LocalReport, Reports } from '../../service/reports.ts';
+import { type ProcessShown, processTypeOf, userTypeOf } from '../../domain/reportrows.ts';
+import { activeSeconds, type DumpForm, graceSeconds, reportedLine } from '../../domain/reporttexts-dumps.ts';
+import type { UserRow } from '../../domain/usagerows.ts';
+import type { Dump, Dumps } from '../../service/dumps.ts';
+import { type LocalReport, type Reports, ROWS_IN_MEMORY_MAX, reportTooLarge } from '../../service/reports.ts';
 import { AS_OF, fieldFault, instantOf, PageAsOf, showAsOf } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
 import { principalOf } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
+import { type Batches, jsonLines, processText, type TextOptions, userText } from '../dumpstreams.ts';
 import { NameParams } from '../instance-shapes.ts';
-import { AS_OF_HEADER, asText, headReport, prefersText } from '../legacytext.ts';
-import { Instant, jsonOrText, PageQuery, pageLimit, responses } from '../schemas.ts';
+import {
+  AS_OF_HEADER,
+  asStream,
+  goneSignal,
+  headReport,
+  LINES_TYPE,
+  preferredForm,
+  TEXT_TYPE,
+} from '../legacytext.ts';
+import { Instant, jsonTextOrLines, PageQuery, pageLimit, responses } from '../schemas.ts';
 
 const Count = (description: string) => Type.Integer({ description });
 
@@ -88,6 +93,7 @@ const ProcessesDump = Type.Object({ ...HEAD, ...PageAsOf(ProcessView).properties
 /** The services that these routes call. */
 interface Using {
   readonly reports: Reports;
+  readonly dumps: Dumps;
 }
 
 type App = Parameters<RoutePlugin>[0];
@@ -123,7 +129,7 @@ function showSince(sinceMs: number | null, nowMs: number) {
   return { since: instantOf(sinceMs), activeSeconds: activeSeconds(sinceMs, nowMs)! };
 }
 
-function showUser(row: LocalReport['rows']['users'][number], nowMs: number): Static<typeof UserView> {
+function showUser(row: UserRow, nowMs: number): Static<typeof UserView> {
   const { userId, type, connections, connectionsPeak, webSessions, units, sinceMs, graceUntilMs } = row;
   return {
     ...{ userId, type, connections, connectionsPeak, webSessions, units },
@@ -132,10 +138,7 @@ function showUser(row: LocalReport['rows']['users'][number], nowMs: number): Sta
   };
 }
 
-function showProcess(
-  row: LocalReport['rows']['processes'][number],
-  nowMs: number,
-): Static<typeof ProcessView> {
+function showProcess(row: ProcessShown, nowMs: number): Static<typeof ProcessView> {
   const { processId, userId, connections, connectionsPeak, webSessions, units, sinceMs } = row;
   const who = userId === null ? {} : { userId, type: userTypeOf(connections, webSessions, 0) as 'User' };
   return {
@@ -152,7 +155,8 @@ const headLine = ({ reportedAtMs }: LocalReport) => (reportedAtMs === null ? '' 
 
 /**
  * The dumps of an instance.
- * @param services.reports - what makes them.
+ * @param services.reports - what makes those of few rows.
+ * @param services.dumps - what makes those of very many.
  */
 export function dumpRoutes(services: Using): RoutePlugin {
   return (app, _options, done) => {
@@ -176,9 +180,16 @@ const USERS_DUMPS = {
   },
 } as const;
 
-const ORDER = 'Oldest first; only the slots in use are entries.';
+const WHOLE = `\`Accept: application/x-ndjson\` gives one JSON object a line: first what the dump is of, then each entry. Both are sent piece by piece, however long they are; JSON comes in pages, up to ${ROWS_IN_MEMORY_MAX} logins and users. The header \`dump-entries\` says how many entries there are. ${AS_OF_HEADER}`;
+const PROBLEMS = [
+  'instance-not-found',
+  'report-too-large',
+  'too-many-dumps',
+  'dump-too-slow',
+  'not-ready',
+] as const;
 
-function usersRoute(app: App, { reports }: Using, which: 'all' | 'in-use'): void {
+function usersRoute(app: App, services: Using, which: 'all' | 'in-use'): void {
   const { operationId, summary, text } = USERS_DUMPS[which];
   app.get(
     `/v1/instances/:name/dumps/${which}`,
@@ -187,38 +198,47 @@ function usersRoute(app: App, { reports }: Using, which: 'all' | 'in-use'): void
       schema: {
         operationId,
         summary,
-        description: `${ORDER} ${text} ${AS_OF_HEADER}`,
+        description: `Oldest first; only the slots in use are entries. ${text} ${WHOLE}`,
         tags: ['instances'],
         params: NameParams,
         querystring: FormQuery('c5'),
-        response: responses({ 200: jsonOrText('The dump.', UsersDump) }, ['instance-not-found', 'not-ready']),
+        response: responses({ 200: jsonTextOrLines('The dump.', UsersDump) }, PROBLEMS),
       },
     },
     async (request, reply) => {
-      const { cursor, form = 'c5' } = request.query;
-      const isText = prefersText(request);
-      if (isText && cursor !== undefined) throw wholeText();
-      const report = await reports.local(principalOf(request), request.params.name);
-      const { rows, units, asOf } = report;
-      headReport(reply, asOf);
-      if (isText)
-        return asText(reply, headLine(report) + userDumpText(form, rows.users, units, which, asOf.atMs));
-      const after = decodeCursor('instance-users', cursor, 3);
-      const { items, next } = pageOf(rows.users, after, pageLimit(request.query));
-      return {
-        ...showHead(report),
-        items: items.map((row) => showUser(row, asOf.atMs)),
-        ...(next === null ? {} : { nextCursor: encodeCursor('instance-users', next) }),
-      };
+      const { name } = request.params;
+      const wanted = wantedForm(request);
+      const report = await services.reports.local(principalOf(request), name);
+      if (wanted === 'json') {
+        const { rows, asOf } = requireRows(report);
+        headReport(reply, asOf);
+        reply.header('dump-entries', rows.users.length);
+        const { items, next } = pageOf(
+          rows.users,
+          positionOf(request, 'instance-users'),
+          pageLimit(request.query),
+        );
+        return {
+          ...showHead(report),
+          items: items.map((row) => showUser(row, asOf.atMs)),
+          ...(next === null ? {} : { nextCursor: encodeCursor('instance-users', next) }),
+        };
+      }
+      const whole = await wholeOf(report, report.rows?.users, () =>
+        services.dumps.users(name, goneSignal(reply)),
+      );
+      headWhole(reply, whole);
+      if (wanted === 'lines') {
+        const pieces = jsonLines(showHead(whole.report), whole.batches, (row) => showUser(row, whole.nowMs));
+        return asStream(reply, LINES_TYPE, pieces);
+      }
+      const options = textOptions(whole, request.query.form ?? 'c5');
+      return asStream(reply, TEXT_TYPE, userText(whole.batches, which === 'all', options));
     },
   );
 }
 
-function wholeText() {
-  return fieldFault('?cursor', 'is for pages of JSON; the text is whole');
-}
-
-function processesRoute(app: App, { reports }: Using): void {
+function processesRoute(app: App, services: Using): void {
   app.get(
     '/v1/instances/:name/dumps/processes',
     {
@@ -226,32 +246,88 @@ function processesRoute(app: App, { reports }: Using): void {
       schema: {
         operationId: 'dumpInstanceProcesses',
         summary: 'The processes of an instance, and whose they are',
-        description: `Oldest first. Of an instance that decides for itself the server knows users only, one entry each. \`Accept: text/plain\` gives the legacy \`piduse.dmp\`, whole. ${AS_OF_HEADER}`,
+        description: `Oldest first. Of an instance that decides for itself the server knows users only, one entry each. \`Accept: text/plain\` gives the legacy \`piduse.dmp\`, whole. ${WHOLE}`,
         tags: ['instances'],
         params: NameParams,
         querystring: FormQuery('table'),
-        response: responses({ 200: jsonOrText('The dump.', ProcessesDump) }, [
-          'instance-not-found',
-          'not-ready',
-        ]),
+        response: responses({ 200: jsonTextOrLines('The dump.', ProcessesDump) }, PROBLEMS),
       },
     },
     async (request, reply) => {
-      const { cursor, form = 'table' } = request.query;
-      const isText = prefersText(request);
-      if (isText && cursor !== undefined) throw wholeText();
-      const report = await reports.local(principalOf(request), request.params.name);
-      const { rows, units, asOf } = report;
-      headReport(reply, asOf);
-      if (isText)
-        return asText(reply, headLine(report) + processDumpText(form, rows.processes, units, asOf.atMs));
-      const after = decodeCursor('instance-processes', cursor, 3);
-      const { items, next } = pageOf(rows.processes, after, pageLimit(request.query));
-      return {
-        ...showHead(report),
-        items: items.map((row) => showProcess(row, asOf.atMs)),
-        ...(next === null ? {} : { nextCursor: encodeCursor('instance-processes', next) }),
-      };
+      const { name } = request.params;
+      const wanted = wantedForm(request);
+      const report = await services.reports.local(principalOf(request), name);
+      if (wanted === 'json') {
+        const { rows, asOf } = requireRows(report);
+        headReport(reply, asOf);
+        reply.header('dump-entries', rows.processes.length);
+        const position = positionOf(request, 'instance-processes');
+        const { items, next } = pageOf(rows.processes, position, pageLimit(request.query));
+        return {
+          ...showHead(report),
+          items: items.map((row) => showProcess(row, asOf.atMs)),
+          ...(next === null ? {} : { nextCursor: encodeCursor('instance-processes', next) }),
+        };
+      }
+      const open = () => services.dumps.processes(name, goneSignal(reply));
+      const whole = await wholeOf(report, report.rows?.processes, open);
+      headWhole(reply, whole);
+      if (wanted === 'lines') {
+        const pieces = jsonLines(showHead(whole.report), whole.batches, (row) =>
+          showProcess(row, whole.nowMs),
+        );
+        return asStream(reply, LINES_TYPE, pieces);
+      }
+      const options = textOptions(whole, request.query.form ?? 'table');
+      return asStream(reply, TEXT_TYPE, processText(whole.batches, options));
     },
   );
+}
+
+type Request = Parameters<typeof principalOf>[0] & { readonly query: PageQuery };
+
+function wantedForm(request: Request) {
+  const form = preferredForm(request);
+  if (form === 'json' || request.query.cursor === undefined) return form;
+  throw fieldFault('?cursor', 'is for pages of JSON; this form is whole');
+}
+
+function positionOf({ query }: Request, list: string) {
+  return decodeCursor(list, query.cursor, 3);
+}
+
+function requireRows(report: LocalReport) {
+  const { rows, asOf, instance } = report;
+  if (rows === null) throw reportTooLarge(instance.name);
+  return { rows, asOf };
+}
+
+/** A dump that is sent whole. */
+interface Whole<Row> {
+  /** With the instant and the units of what is sent. */
+  readonly report: LocalReport;
+  readonly batches: Batches<Row>;
+  readonly nowMs: number;
+  readonly entries: number;
+}
+
+/** Few rows are those of the report; of very many the fold is asked, which is as of a moment ago. */
+async function wholeOf<Row>(
+  report: LocalReport,
+  rows: readonly Row[] | undefined,
+  open: () => Promise<Dump<Row>>,
+): Promise<Whole<Row>> {
+  if (rows) return { report, batches: [rows], nowMs: report.asOf.atMs, entries: rows.length };
+  const { version, atMs, rows: entries, units, batches } = await open();
+  const inUse = { ...report.units, inUse: units };
+  return { report: { ...report, asOf: { atMs, version }, units: inUse }, batches, nowMs: atMs, entries };
+}
+
+function headWhole<Row>(reply: FastifyReply, { report, entries }: Whole<Row>): void {
+  headReport(reply, report.asOf);
+  reply.header('dump-entries', entries);
+}
+
+function textOptions<Row>({ report, nowMs }: Whole<Row>, form: DumpForm): TextOptions {
+  return { form, units: report.units, nowMs, head: headLine(report) };
 }

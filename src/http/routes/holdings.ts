@@ -148,7 +148,7 @@ function takeRoute(app: App, services: Using): void {
 /** A refusal names who holds the units, as far as the token may see them. */
 function throwExhausted(request: FastifyRequest, answer: Answer): void {
   if (answer.is !== 'refused' || !answer.exhausted) return;
-  const holders = showNamed(answer.exhausted.holders, principalOf(request).instance);
+  const holders = showNamed(answer.exhausted, principalOf(request));
   throw new LicenseError(answer.code, answer.detail, { ...refusalExtras(answer), holders });
 }
 
@@ -176,7 +176,7 @@ function explainRoute(app: App, services: Using): void {
       if (answer.is === 'refused') {
         const { code, detail, exhausted } = answer;
         const { decision: _decision, ...extras } = refusalExtras(answer);
-        const holders = exhausted && showNamed(exhausted.holders, principalOf(request).instance);
+        const holders = exhausted && showNamed(exhausted, principalOf(request));
         return { verdict: 'refused' as const, code, detail, ...extras, ...(holders ? { holders } : {}) };
       }
       const { holdings } = expectAnswer(answer, 'held');

@@ -184,7 +184,7 @@ function inspectRoute(app: App, services: Using): void {
       const shown = showInspection(inspection);
       if (instance === undefined) return shown;
       await requireInstance(request, services, instance);
-      const inspected = await activations.inspect(instance, inspection.verdict, inspection.id);
+      const inspected = await activations.inspect(instance, inspection);
       if (inspected.result.ok) reply.header('etag', etagOf(inspected.result.token));
       return { ...shown, activation: showInspectedActivation(inspected) };
     },

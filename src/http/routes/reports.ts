@@ -7,6 +7,7 @@ import { type Static, Type } from 'typebox';
 import { mainFields, statedFields } from '../../domain/keydisplay.ts';
 import { activeServerText, keyText, SINGLE_SERVER_TEXT } from '../../domain/reporttexts.ts';
 import { keysText } from '../../domain/reporttexts-distributed.ts';
+import type { Dumps } from '../../service/dumps.ts';
 import type { KeyPosition, KeyReports, KeysPage, KeyUse } from '../../service/keyreports.ts';
 import type { LicenseServers } from '../../service/licenseservers.ts';
 import { generationOf, type KeyReport, type Reports } from '../../service/reports.ts';
@@ -14,12 +15,21 @@ import { AS_OF, fieldFault, instantOf, PageAsOf, showAsOf } from '../answers.ts'
 import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
+import { keyRowsText } from '../dumpstreams.ts';
 import { NameParams } from '../instance-shapes.ts';
 import { KeyStatusView, KeyTerms, showTerms } from '../keyviews.ts';
-import { AS_OF_HEADER, asText, headReport, prefersText } from '../legacytext.ts';
+import {
+  AS_OF_HEADER,
+  asStream,
+  asText,
+  goneSignal,
+  headReport,
+  prefersText,
+  TEXT_TYPE,
+} from '../legacytext.ts';
 import { Instant, jsonOrText, PageQuery, pageLimit, responses } from '../schemas.ts';
 
-/** How many rows one text bears. */
+/** How many rows of a text are made in memory; more are read from the folded table. */
 const TEXT_ROWS_MAX = 20_000;
 const CURSOR = 'usage-keys';
 
@@ -131,6 +141,7 @@ const KeysQuery = Type.Object(
 interface Using {
   readonly reports: Reports;
   readonly keyReports: KeyReports;
+  readonly dumps: Dumps;
   readonly licenseServers: LicenseServers;
 }
 
@@ -243,7 +254,7 @@ function activeServerRoute(app: App, services: Using): void {
         operationId: 'readActiveLicenseServer',
         summary: 'Which licence server is active',
         description: `\`Accept: text/plain\` gives the legacy \`ShowServer\`. A licence server that is itself named ACTIVE is read under its name in capitals. ${AS_OF_HEADER}`,
-        tags: ['license-servers'],
+        tags: ['servers'],
         querystring: ActiveQuery,
         response: responses({ 200: jsonOrText('The active licence server.', ActiveServerView) }, [
           'instance-not-found',
@@ -272,7 +283,7 @@ function activeServerRoute(app: App, services: Using): void {
   );
 }
 
-function keysRoute(app: App, { keyReports }: Using): void {
+function keysRoute(app: App, services: Using): void {
   app.get(
     '/v1/usage/keys',
     {
@@ -280,14 +291,20 @@ function keysRoute(app: App, { keyReports }: Using): void {
       schema: {
         operationId: 'dumpKeys',
         summary: 'Every key, and who uses it where',
-        description: `By key, user ID and instance; only what the token may see. \`limit\` counts rows. \`Accept: text/plain\` gives the layout of the legacy \`DumpKeys\`, or \`DumpKey\` with a key, whole, up to ${TEXT_ROWS_MAX} rows. ${AS_OF_HEADER}`,
+        description: `By key, user ID and instance; only what the token may see. \`limit\` counts rows. \`Accept: text/plain\` gives the layout of the legacy \`DumpKeys\`, or \`DumpKey\` with a key, whole; from ${TEXT_ROWS_MAX} rows on it is read from the folded table. ${AS_OF_HEADER}`,
         tags: ['usage'],
         querystring: KeysQuery,
-        response: responses({ 200: jsonOrText('The dump.', KeysDump) }, ['key-not-found', 'not-ready']),
+        response: responses({ 200: jsonOrText('The dump.', KeysDump) }, [
+          'key-not-found',
+          'too-many-dumps',
+          'dump-too-slow',
+          'not-ready',
+        ]),
       },
     },
     async (request, reply) => {
       const { key, cursor } = request.query;
+      const { keyReports, dumps } = services;
       const principal = principalOf(request);
       if (key !== undefined)
         requirePermission(request, 'usage.read', { keyId: key, instance: principal.instance });
@@ -300,9 +317,18 @@ function keysRoute(app: App, { keyReports }: Using): void {
       const page = await keyReports.dump(principal, { key, after, limit });
       headReport(reply, page.asOf);
       if (!isText) return showKeys(page);
-      const keys = page.keys.map((use) => ({ ...use, key: use.key?.id ?? null }));
-      const isCut = page.next !== null;
-      return asText(reply, keysText({ keys, isCut, atMs: page.asOf.atMs, isOne: key !== undefined }));
+      if (page.next === null) {
+        const keys = page.keys.map((use) => ({ ...use, key: use.key?.id ?? null }));
+        return asText(
+          reply,
+          keysText({ keys, isCut: false, atMs: page.asOf.atMs, isOne: key !== undefined }),
+        );
+      }
+      const heads = await keyReports.heads(principal, key);
+      headReport(reply, heads.asOf);
+      const gone = goneSignal(reply);
+      const open = (pool: string) => dumps.keyUsers(pool, gone);
+      return asStream(reply, TEXT_TYPE, keyRowsText(heads, key !== undefined, open));
     },
   );
 }

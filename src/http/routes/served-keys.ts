@@ -43,7 +43,7 @@ const ServedKeysPage = Type.Object({
         files: Type.Integer({ description: 'How many key files it has.' }),
         fault: Type.Optional(Type.String({ description: 'What is wrong with it as a whole.' })),
       },
-      { description: 'The directory of `LICTOR_KEY_DIRECTORY`; absent without one.' },
+      { description: 'The directory of `LICTOR_KEY_DIRECTORY`; absent without one, and for a token that is restricted.' },
     ),
   ),
 });
@@ -170,7 +170,7 @@ function listRoute(app: App, { servedKeys }: Using): void {
         items: items.map(showServed),
         ...(hasMore && last ? { nextCursor: encodeCursor('served-keys', [...positionOf(last)]) } : {}),
         ...showAsOf(asOf),
-        ...(directory === null
+        ...(directory === null || !mayShow(null)
           ? {}
           : {
               directory: {
