@@ -68,7 +68,6 @@ async function report(
   const { pieces } = await download(
     world,
     search.size === 0 ? path : `${path}?${search}`,
-    'text/plain',
     new AbortController().signal,
   );
   const target = file === undefined ? undefined : targetOf(call, file);

@@ -132,8 +132,7 @@ export class KeyDirectory {
 
   async #lookAt(file: ListedFile | UnreadableFile): Promise<Known> {
     const before = this.#known.get(file.name) ?? UNKNOWN;
-    if ('error' in file)
-      return atFault(before, '', unreadableWords(file));
+    if ('error' in file) return atFault(before, '', unreadableWords(file));
     const { stamp, changedAtMs, isFile, bytes } = file;
     if (stamp === before.stamp) return { ...before, awaited: null };
     if (!isFile) return atFault(before, stamp, 'It is no file. Remove it, or call it otherwise.');

@@ -305,6 +305,22 @@ describe('A-2, A-3: after the next start (F-22)', () => {
     activate(lictor, 'two');
     const { instance } = activate(lictor, 'twenty-five');
     expect([instance.key, instance.pendingKey]).toEqual(['twenty-five', undefined]);
+    // What became of the key that waited is in the history.
+    const [event] = lictor.lastEvents.filter(({ type }) => type === 'activated');
+    expect(event).toMatchObject({
+      activation: { reason: expect.stringContaining('The key two, which waited') },
+    });
+  });
+
+  test('a registration that names the active key gives up the one that waits, as an activation of it does', () => {
+    const lictor = world({ keys: [FIVE, TWO, TWENTY_FIVE], settings: SETTINGS });
+    activate(lictor, 'twenty-five');
+    activate(lictor, 'two');
+    const named = instanceOf(lictor.ask(makeRegister({ key: 'twenty-five', incarnation: 1 }))).instance;
+    expect([named.key, named.statedKey, named.pendingKey]).toEqual(['twenty-five', undefined, undefined]);
+    expect(history(lictor).at(-1)).toEqual(['registered', 'cancelled', 'two', 'twenty-five']);
+    expect(restart(lictor, 'twenty-five').key).toBe('twenty-five');
+    expectReplayed(lictor);
   });
 
   test('one that cannot be used any more is dropped at the restart, and the journal says so', () => {
@@ -500,7 +516,7 @@ describe('what stands against it', () => {
   });
 
   test('A-5: what was inspected is applied, or nothing: the instance, the keys and the outcome are as they were (F-20)', () => {
-    const lictor = world({ keys: [FIVE, TWENTY_FIVE] });
+    const lictor = world({ keys: [FIVE, TWENTY_FIVE, TWO] });
     const token = () => {
       const inspected = inspect(lictor, TWENTY_FIVE);
       return inspected.ok ? inspected.token : '';
@@ -509,7 +525,7 @@ describe('what stands against it', () => {
     expect(problem(activating(lictor, 'twenty-five', { inspected: 'another' })).code).toBe(
       'precondition-failed',
     );
-    expect(problem(activating(lictor, 'five', { inspected: before })).code).toBe('precondition-failed');
+    expect(problem(activating(lictor, 'two', { inspected: before })).code).toBe('precondition-failed');
     restart(lictor);
     expect(problem(activating(lictor, 'twenty-five', { inspected: before })).code).toBe(
       'precondition-failed',
@@ -521,6 +537,24 @@ describe('what stands against it', () => {
     const answer = activation(activating(lictor, 'twenty-five', { inspected: token() }));
     expect(answer.verdict.outcome).toBe('active');
     expect(activation(activating(lictor, 'twenty-five')).activation).toBeNull();
+  });
+
+  test('A-5: a repeated request whose answer was lost is answered as done, by the token that it had', () => {
+    const lictor = world({ keys: [FIVE, TWENTY_FIVE, TWO], settings: { activationProfile: 'iris' } });
+    for (const [key, outcome] of [
+      [TWENTY_FIVE, 'active'],
+      [TWO, 'pending'],
+    ] as const) {
+      const inspected = inspect(lictor, key);
+      const token = inspected.ok ? inspected.token : '';
+      expect(activation(activating(lictor, key.id, { inspected: token })).verdict.outcome).toBe(outcome);
+      const rows = lictor.rows.length;
+      const again = activation(activating(lictor, key.id, { inspected: token }));
+      expect([again.verdict.outcome, again.activation]).toEqual(['unchanged', null]);
+      expect(lictor.rows).toHaveLength(rows);
+    }
+    // To give up the one that waits is a change, which wants its own look.
+    expect(problem(activating(lictor, 'twenty-five', { inspected: 'old' })).code).toBe('precondition-failed');
   });
 
   test('a silent instance is given it by the same rules, and goes on with it when it comes back', () => {

@@ -4,7 +4,7 @@ import { DueQueue } from '../../src/domain/due.ts';
 import { Login, Place, Pool } from '../../src/domain/holdings.ts';
 
 function makeEnding(id: string, endsAtMs: number, place = new Place('a')): Login {
-  const login = new Login(id, place, new Pool('key-1'));
+  const login = new Login(id, place, new Pool('key-1', 1));
   login.endsAtMs = endsAtMs;
   place.logins.set(id, login);
   return login;

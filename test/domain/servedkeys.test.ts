@@ -239,6 +239,28 @@ describe('following what is served (notes 2.5, CheckNewKey)', () => {
     expect(register(lictor)).toMatchObject({ key: 'first', incarnation: 2 });
   });
 
+  test.each(['while it runs', 'at its start'])(
+    'the active key, served again, takes the place of the one that waits: %s',
+    (when) => {
+      const lictor = world(keysOf(FIRST, SECOND));
+      serve(lictor, SECOND);
+      register(lictor, { settings: { activationProfile: 'iris' } });
+      serve(lictor, FIRST);
+      expect(check(lictor).instance.pendingKey).toBe('first');
+      serve(lictor, SECOND);
+      if (when === 'while it runs') {
+        expect(check(lictor).activated).toMatchObject({
+          activation: { outcome: 'cancelled', from: 'first' },
+        });
+        expect(check(lictor).activated).toBeNull();
+      }
+      const started = register(lictor);
+      expect([started.key, started.pendingKey]).toEqual(['second', undefined]);
+      expect(check(lictor).activated).toBeNull();
+      expect(snapshotOf(replay(lictor.rows))).toEqual(snapshotOf(lictor.table));
+    },
+  );
+
   test('an instance that names its key itself follows nothing', () => {
     const lictor = world({ keys: [FIRST, SECOND] });
     serve(lictor, FIRST);

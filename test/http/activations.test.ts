@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type StartedApp, startApp } from '../support/app.ts';
 import { foreignKeyFile, signedKeyFile, type TestKeyFile } from '../support/keyfiles.ts';
+import { makeKey } from '../support/make.ts';
 
 let lictor: StartedApp;
 let instances = 0;
@@ -129,6 +130,20 @@ describe('POST /v1/keys/inspect with an instance (F-20)', () => {
       expect([activation.inspection, answer.headers.etag]).toEqual([undefined, undefined]);
     },
   );
+
+  test('200: a file that only shares the ID of an installed key shows nothing of that', async () => {
+    const file = keyFile({ AuthorizedUnits: 9 });
+    const secret = keyFile({ AuthorizedUnits: 500 });
+    await lictor.ask({
+      ...{ op: 'install-key', actor: 'x', file: Buffer.from(secret.text) },
+      key: makeKey({ id: file.id, customerName: 'Somebody Else', units: 500 }),
+    });
+    const name = await register(await install());
+    const instance = await lictor.token('instance', { instance: name });
+    const answer = (await inspect({ file: file.text, instance: name }, instance)).json();
+    expect(answer).toMatchObject({ id: file.id, installed: false, activation: { unitsEnforced: 9 } });
+    expect(JSON.stringify(answer)).not.toContain('Somebody Else');
+  });
 
   test('200: a key that nobody here can verify is not valid either', async () => {
     const name = await register(await install());
@@ -265,6 +280,16 @@ describe('PUT /v1/instances/{name}/key', () => {
     expect((await read(name)).key).toBe(one);
   });
 
+  test('200: a request that is repeated because its answer was lost is answered as done', async () => {
+    const [one, other] = [await install(), await install({ AuthorizedUnits: 9 })];
+    const name = await register(one);
+    const { etag } = (await inspect({ key: other, instance: name })).headers;
+    expect((await activate(name, other, `${etag}`)).json().outcome).toBe('active');
+    const again = await activate(name, other, `${etag}`);
+    expect([again.statusCode, again.json().outcome, again.json().key]).toEqual([200, 'unchanged', other]);
+    expect((await history(name)).items).toHaveLength(1);
+  });
+
   test('401, 403, 404, 409: who may, and what stands against it', async () => {
     const [one, expired] = [await install(), await install({ ExpirationDate: '1/1/2020' })];
     const single = await install({ Server: 'Single' });
@@ -280,6 +305,10 @@ describe('PUT /v1/instances/{name}/key', () => {
     expect((await activate(name!, one, '*', elsewhere)).json().code).toBe('forbidden');
     expect((await activate('none', one)).json().code).toBe('instance-not-found');
     expect((await activate(name!, 'none')).json().code).toBe('key-not-found');
+    // An instance without a key is nobody's who is restricted to keys.
+    const bare = await register();
+    expect((await activate(bare, one, '*', restricted)).json().code).toBe('forbidden');
+    expect((await activate('none', one, '*', restricted)).json().code).toBe('instance-not-found');
     const invalid = (await activate(name!, expired)).json();
     expect(invalid).toMatchObject({ code: 'key-unusable', fault: 'key-expired' });
     expect((await activate(name!, single)).json().code).toBe('key-not-shareable');

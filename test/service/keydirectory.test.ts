@@ -27,12 +27,14 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function open(where: string): KeyDirectory {
+const open = (where: string) => openWith(read, where);
+
+function openWith(reading: typeof read, where = folder): KeyDirectory {
   [wallMs, nowMs] = [Date.now() + LONG_MS, Date.now() + LONG_MS];
   log = createRecordingLogger();
   return new KeyDirectory({
     path: where,
-    keys: { read },
+    keys: { read: reading },
     clock: { nowMs: () => nowMs },
     revoked: new Set(),
     logger: log,
@@ -108,7 +110,20 @@ describe('what is looked at', () => {
     });
     expect(reasonOf('large.key')).toContain('65537 bytes');
     expect(reasonOf('nameless.key')).toContain('LicenseID');
-    expect(reasonOf('dangling.key')).toContain('ENOENT');
+    expect(reasonOf('dangling.key')).toContain('leads nowhere (ENOENT)');
+  });
+
+  test('nothing is shown of a file that is no key: it may be a secret', async () => {
+    await put('token.key', 'hunter2-hunter2');
+    await put('tls.key', '-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n');
+    await put('latin.key', FIRST.text.replace('[License]', '[ license ]'));
+    directory = openWith((bytes) => {
+      throw new LicenseError('key-file-invalid', Buffer.from(bytes).toString('latin1'));
+    });
+    await look();
+    for (const name of ['token.key', 'tls.key']) expect(reasonOf(name)).toContain('It is no key file');
+    expect(reasonOf('latin.key')).toContain('Example Clinic');
+    expect(JSON.stringify(log.lines)).not.toMatch(/hunter2|PRIVATE|MC4CAQ/);
   });
 
   test('a fault is said in the log once, and once that it is mended', async () => {

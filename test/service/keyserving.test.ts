@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Activated } from '../../src/domain/events.ts';
+import type { LicenseKey } from '../../src/domain/keys.ts';
 import { KeyDirectory } from '../../src/service/keydirectory.ts';
 import { Keys } from '../../src/service/keys.ts';
 import { KeyServing } from '../../src/service/keyserving.ts';
@@ -31,6 +32,7 @@ class Server {
   readonly directory: KeyDirectory;
   readonly serving: KeyServing;
   readonly service: ServedKeys;
+  readonly read: (text: string) => { readonly key: LicenseKey; readonly bytes: Buffer };
 
   constructor(shard: TestShard, replica: TestReplica, folder: string) {
     this.replica = replica;
@@ -49,6 +51,10 @@ class Server {
     const wallMs = () => Date.now() + NEVER_MS;
     this.directory = new KeyDirectory({ ...shared, path: folder, keys, wallMs });
     const { directory } = this;
+    this.read = (text) => {
+      const bytes = Buffer.from(text);
+      return { key: keys.read(bytes, undefined), bytes };
+    };
     this.serving = new KeyServing({
       ...{ ...shared, keys, leadership, directory },
       lookIntervalMs: NEVER_MS,
@@ -166,6 +172,27 @@ describe('the leader', () => {
     await leader.put('clinic.key', `${SECOND.text}\n`);
     await leader.work();
     expect(leader.keyOf('a')).toBe(SECOND.id);
+  });
+
+  test('does not bring back a key that was removed after another one was served by hand', async () => {
+    const { shard, leader } = await openLeader();
+    await leader.put('clinic.key', FIRST.text);
+    await leader.work();
+    const { key, bytes } = leader.read(SECOND.text);
+    await leader.replica.ask({ op: 'install-key', key, file: bytes, actor: 'keeper' });
+    leader.replica.clock.aheadMs += 1_000;
+    await leader.service.serve('CLINIC', SECOND.id, 'keeper');
+    await leader.replica.ask({ op: 'remove-key', id: FIRST.id, actor: 'keeper' });
+    const { version } = await shard.head();
+    await leader.work();
+    expect((await shard.head()).version).toBe(version);
+    await leader.register('a');
+    expect(leader.keyOf('a')).toBe(SECOND.id);
+    // Whoever writes the file again means it.
+    leader.replica.clock.aheadMs += NEVER_MS;
+    await leader.put('clinic.key', `${FIRST.text}\n`);
+    await leader.work();
+    expect(leader.keyOf('a')).toBe(FIRST.id);
   });
 
   test('a file at fault keeps no other from being served, and is listed with what is wrong', async () => {

@@ -43,7 +43,10 @@ const ServedKeysPage = Type.Object({
         files: Type.Integer({ description: 'How many key files it has.' }),
         fault: Type.Optional(Type.String({ description: 'What is wrong with it as a whole.' })),
       },
-      { description: 'The directory of `LICTOR_KEY_DIRECTORY`; absent without one, and for a token that is restricted.' },
+      {
+        description:
+          'The directory of `LICTOR_KEY_DIRECTORY`; absent without one, and for a token that is restricted.',
+      },
     ),
   ),
 });
