@@ -46,6 +46,7 @@ export async function measureDump(
 ): Promise<Figure[]> {
   const [loaded] = await loadTables(rig, options.sizes.slice(-1), say);
   await pause(REST_MS);
+  await collectGarbage(loaded!.site.servers[0]!);
   const all: Written[] = [];
   const limits: number[] = [];
   for (let round = 1; round <= options.rounds; round += 1) {
@@ -99,7 +100,6 @@ async function copySeconds({ site, rows }: Loaded): Promise<number> {
 /** Has the command write a dump, and watches both processes. */
 async function writeDump(rig: Rig, { site, rows }: Loaded, file: string): Promise<Written> {
   const server = site.servers[0]!;
-  await collectGarbage(server);
   const before = (await readMemory(server.pid)).resident;
   const from = performance.now();
   const client = spawn(

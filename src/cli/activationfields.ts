@@ -54,8 +54,10 @@ type Verdict = Pick<
 >;
 
 function verdictFields(activation: InspectedActivation): Field[] {
-  const { valid, outcome, unitsEnforced, unitsInUse } = activation;
-  const isTooSmall = unitsEnforced !== undefined && unitsEnforced < unitsInUse;
+  const { valid, outcome, unitsEnforced, unitsInUse, selectedInUse, current, selected } = activation;
+  // A user who is on this instance and on others costs one unit, so that it may be less.
+  const inUse = current?.id === selected?.id ? selectedInUse : unitsInUse + selectedInUse;
+  const isTooSmall = unitsEnforced !== undefined && unitsEnforced < inUse;
   return [
     ['Valid', valid, valid ? 'green' : 'red'],
     ['It would be', outcome, OUTCOME_STYLES[outcome]],
@@ -66,6 +68,7 @@ function verdictFields(activation: InspectedActivation): Field[] {
       isTooSmall ? `${unitsInUse}: nobody new comes in until use falls` : unitsInUse,
       isTooSmall ? 'yellow' : undefined,
     ],
+    ['Units of the key in use', selectedInUse === 0 ? undefined : selectedInUse],
   ];
 }
 

@@ -69,6 +69,8 @@ export class LegacyCall {
   readonly world: World;
   readonly method: LegacyMethod;
   readonly options: LicenseOptions;
+  /** Ends what is under way. */
+  readonly ending = new AbortController();
   readonly #args: readonly string[];
 
   /**

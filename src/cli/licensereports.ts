@@ -5,6 +5,7 @@ import { QUERIES, type QueryShape } from '../domain/queries.ts';
 import { download } from './downloading.ts';
 import type { LegacyCall, LegacyMethod } from './licensecall.ts';
 import { keyOf } from './licensecounters.ts';
+import { intoFile } from './licensefiles.ts';
 import { stated } from './options.ts';
 import { jsonText } from './output.ts';
 import { Progress } from './progress.ts';
@@ -68,7 +69,7 @@ async function report(
   const { pieces } = await download(
     world,
     search.size === 0 ? path : `${path}?${search}`,
-    new AbortController().signal,
+    call.ending.signal,
   );
   const target = file === undefined ? undefined : targetOf(call, file);
   if (target !== undefined) return writeFile(call, pieces, file!, target);
@@ -97,24 +98,18 @@ async function writeFile(
   path: string,
 ): Promise<null> {
   const { world } = call;
-  const open = await world.parts.files.open(path, {});
   const entries = new EntryCounter();
-  const progress = new Progress(world, 'entries');
-  world.redirect(open);
-  try {
-    for await (const piece of pieces) {
-      await world.print(piece);
-      await progress.add(entries.add(piece));
+  await intoFile(call, path, async () => {
+    const progress = new Progress(world, 'entries');
+    try {
+      for await (const piece of pieces) {
+        await world.print(piece);
+        await progress.add(entries.add(piece));
+      }
+    } finally {
+      await progress.end();
     }
-    await open.finish();
-  } catch (error) {
-    // What is there in part would be taken for the whole.
-    await open.discard();
-    throw error;
-  } finally {
-    await progress.end();
-    world.redirect(null);
-  }
+  });
   const words = file.said(entries.count, path);
   await world.print(world.json ? jsonText({ method: call.method.name, file: path }) : `${words}\n`);
   return null;
@@ -286,13 +281,19 @@ const QUERY_ARGUMENTS: Readonly<Record<string, readonly (readonly [legacy: strin
   Key: [['[Sections]', 'sections']],
 };
 
+/** The first sentence without its end, to stand behind a name; what is named in it keeps its capital. */
+function firstWords(summary: string): string {
+  const sentence = summary.split(/\.(?= |$)/, 1)[0] ?? '';
+  return /^[A-Z][a-z]*\b/.test(sentence) ? sentence.charAt(0).toLowerCase() + sentence.slice(1) : sentence;
+}
+
 const queryMethod = ({ name, summary, of, columns }: QueryShape): LegacyMethod => {
   const takes = QUERY_ARGUMENTS[name] ?? [];
   return {
     name,
     group: 'Queries',
     takes: takes.map(([legacy]) => legacy),
-    words: summary.charAt(0).toLowerCase() + summary.slice(1).replace(/\.$/, ''),
+    words: firstWords(summary),
     differences: `Columns: ${columns.join(', ')}. Printed as a table of up to 20,000 rows; --json has all.`,
     nearest: `lictor usage query ${name}${of === 'all' ? '' : ' --instance INSTANCE'}`,
     async run(call) {

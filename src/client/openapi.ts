@@ -1927,6 +1927,8 @@ export interface InspectKeyAnswer {
     readonly unitsEnforced?: number;
     /** Units that the instance uses now. */
     readonly unitsInUse: number;
+    /** Units of the selected key that are in use now, over all instances; those of this instance come to them where it works under another key. */
+    readonly selectedInUse: number;
     /** A token of what was inspected, which is the ETag as well: activate it with `If-Match`, and exactly this is applied. */
     readonly inspection?: string;
     /** `active` at once; `partly-active`: so many units at once, the others after a restart; `pending` until a restart; `unchanged`: it is active, or waits for the restart, already; `invalid`: it cannot be activated. */

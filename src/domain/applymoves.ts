@@ -24,18 +24,25 @@ export function applyMoved(table: Table, event: Moved, position: Position): void
     markMoved(table, place, user, there, connections);
     users.set(user, there);
   }
-  for (const login of logins) moveLogin(table, login, to, login.user && users.get(login.user)!);
+  putLogins(table, logins, to, users);
   for (const [id, units] of event.used) verifyUsed(position, table.pool(id), units);
 }
 
-/** Has a login count in another pool; what it weighs is `shift`'s part. */
-function moveLogin(table: Table, login: Login, pool: Pool, user: User | null): void {
-  const before = login.user;
-  login.user = user;
+/**
+ * Has logins of one pool count in another; what they weigh is `shift`'s part. All are taken back by one inverse, since
+ * they may be every login of a large instance.
+ * @param users - who each user is there.
+ */
+function putLogins(table: Table, logins: readonly Login[], to: Pool, users: ReadonlyMap<User, User>): void {
+  const before = logins.map(({ pool, user }) => ({ pool, user }));
+  for (const login of logins) {
+    login.pool = to;
+    login.user = login.user && users.get(login.user)!;
+    table.touched?.logins.add(login);
+  }
   table.undoable(() => {
-    login.user = before;
+    for (const [index, login] of logins.entries()) Object.assign(login, before[index]);
   });
-  table.setLogin(login, 'pool', pool);
 }
 
 function standingOf(flags: number): Standing {

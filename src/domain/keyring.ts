@@ -132,5 +132,9 @@ function inUse(id: string, why: string): Problem {
 }
 
 export function keyNotFound(id: string): Problem {
-  return { is: 'problem', code: 'key-not-found', detail: `The key "${id}" is not installed.` };
+  return {
+    is: 'problem',
+    code: 'key-not-found',
+    detail: `The key "${id}" is not installed. Install it with POST /v1/keys; GET /v1/keys lists those that are.`,
+  };
 }

@@ -54,7 +54,7 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
   if (place && kind === 'restart') unreport(draft, place, 'restarted', actor);
   choice.emit();
   // Its rows are asked for anew, to count under the key that it has taken.
-  if (place?.report && kind === 'retry' && place.report.pool !== choice.changes.key)
+  if (place?.report && place.report.rows > 0 && kind === 'retry' && place.report.pool !== choice.changes.key)
     unreport(draft, place, 'moved', actor, reportsUnder(draft, choice.changes.key));
   if (current) moveHoldings(draft, current, choice.changes.key ?? null, actor);
   const begins = kind !== 'retry';

@@ -3,7 +3,7 @@
  * under it, and follows when another one is.
  */
 
-import { activate, type Changes, refuseKey, withChanges } from './activations.ts';
+import { activate, type Changes, refuseKey, refuseUnusable, withChanges } from './activations.ts';
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import type { Instance, RegistrationKind } from './instances.ts';
@@ -148,8 +148,16 @@ export function statementOf(
   return { known, stated: kind === 'retry' && isOther ? current.key : null, served, members };
 }
 
-/** What keeps an instance from the key that is served for it, in words; null when nothing does. */
-export function servedNotice(table: Table, instance: Instance): string | null {
+/**
+ * What keeps an instance from the key that is served for it, in words; null when nothing does.
+ * @param atMs - now, ms since 1970.
+ */
+export function servedNotice(
+  table: Table,
+  instance: Instance,
+  policy: Pick<Policy, 'revokedKeys'>,
+  atMs: number,
+): string | null {
   const { licenseId, name } = instance;
   if (licenseId === undefined) return null;
   const served = servedKeyOf(table, licenseId);
@@ -157,6 +165,6 @@ export function servedNotice(table: Table, instance: Instance): string | null {
     return `No key is served under the LicenseID "${licenseId}" of instance "${name}". Put one that states it into the directory of served keys, or serve an installed one with PUT /v1/served-keys/${encodeURIComponent(licenseId)}; the instance takes it by itself.`;
   }
   if (!isBehind(instance, served) || served.id === instance.key) return null;
-  const problem = refuseKey(table, instance, served);
+  const problem = refuseKey(table, instance, served) ?? refuseUnusable(served, policy, atMs);
   return problem && `Instance "${name}" does not take the key that is served for it. ${problem.detail}`;
 }

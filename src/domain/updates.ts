@@ -5,6 +5,7 @@
  * in. What follows from it is told in the answer.
  */
 
+import { refuseKey } from './activations.ts';
 import { unstated } from './applyreports.ts';
 import { unitsOf } from './counting.ts';
 import type { Policy } from './decide.ts';
@@ -47,7 +48,8 @@ export function decideReport(draft: Draft, operation: Report, policy: Policy): A
   if (!known) return instanceNotFound(operation.name);
   if (operation.incarnation !== known.incarnation) return incarnationOld(known, operation.incarnation);
   const isSilent = known.state === 'silent';
-  if (isSilent && known.closed) return refuseIncarnation(known, operation.incarnation)!;
+  if (isSilent && (known.closed || isKeyGone(table, known)))
+    return refuseIncarnation(known, operation.incarnation)!;
   const place = table.place(operation.name);
   // One that was taken before proves nothing of how the instance is now.
   const isOld = sequelOf(place.report, operation) === 'old';
@@ -61,6 +63,12 @@ export function decideReport(draft: Draft, operation: Report, policy: Policy): A
   }
   const resend = sequel === 'gap' || (sequel !== 'old' && differs(place.report, operation.digest));
   return { is: 'updated', update: viewUpdate(table, instance, terms, resend && hasRows(terms), draft.atMs) };
+}
+
+/** Whether a Single key was given to another instance while this one was silent (F-3). */
+function isKeyGone(table: Table, instance: Instance): boolean {
+  const key = table.keys.get(instance.key ?? '');
+  return key !== undefined && refuseKey(table, instance, key) !== null;
 }
 
 /** Under a central key, or without any, the server keeps no rows and misses none. */

@@ -117,6 +117,10 @@ export const InspectedActivationShape = Type.Object(
       Type.Integer({ description: 'The units beyond which the selected key refuses logins.' }),
     ),
     unitsInUse: Type.Integer({ description: 'Units that the instance uses now.' }),
+    selectedInUse: Type.Integer({
+      description:
+        'Units of the selected key that are in use now, over all instances; those of this instance come to them where it works under another key.',
+    }),
     inspection: Type.Optional(
       Type.String({
         description:
@@ -168,7 +172,7 @@ export const ActivatedShape = Type.Object({
 export function showInspectedActivation(
   inspected: InspectedActivation,
 ): Static<typeof InspectedActivationShape> {
-  const { instance, current, selected, result, unitsInUse } = inspected;
+  const { instance, current, selected, result, unitsInUse, selectedInUse } = inspected;
   return {
     instance,
     currentCustomer: current === null ? NO_KEY_WORDS : current.customerName,
@@ -176,6 +180,7 @@ export function showInspectedActivation(
     ...(selected === null ? {} : { selected: showTerms(selected), unitsEnforced: selected.unitsEnforced }),
     fields: sideBySide(current, selected),
     unitsInUse,
+    selectedInUse,
     ...(result.ok
       ? { valid: true, inspection: result.token, ...showVerdict(result.verdict) }
       : {

@@ -38,7 +38,10 @@ export interface InspectedActivation {
   readonly result:
     | { readonly ok: true; readonly verdict: ActivationVerdict; readonly token: string }
     | { readonly ok: false; readonly code: ProblemCode; readonly reason: string };
+  /** Units that the instance uses now. */
   readonly unitsInUse: number;
+  /** Units of the selected key that are in use now, over all instances. */
+  readonly selectedInUse: number;
 }
 
 /** What came of an activation, as things stand now. */
@@ -74,7 +77,8 @@ export class Activations {
       const current = currentKey(table, instance);
       const unitsInUse = table.places.get(name)?.units ?? 0;
       const result = this.#resultOf(table, instance, selected, verdict);
-      return { instance: name, current, selected, result, unitsInUse };
+      const selectedInUse = selected === null ? 0 : (table.pools.get(selected.id)?.units ?? 0);
+      return { instance: name, current, selected, result, unitsInUse, selectedInUse };
     });
   }
 

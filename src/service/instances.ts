@@ -129,13 +129,14 @@ export class Instances {
 
   /** What a registration is answered with: the state, and what its administrator should be told. */
   registered(instance: Instance): Promise<InstanceInState & { readonly notices: readonly string[] }> {
+    const { clock, revoked } = this.#options;
     return this.#options.lane.read((table) => {
       const others = [...table.instances.values()].filter(
         ({ name, key }) => key === instance.key && name !== instance.name,
       );
       const notices = [
         disagreementNotice([instance, ...others], instance.name),
-        servedNotice(table, instance),
+        servedNotice(table, instance, { revokedKeys: revoked }, clock.nowMs()),
       ].filter((notice) => notice !== null);
       return { ...this.#inState(table, instance), notices };
     }, false);

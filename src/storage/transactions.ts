@@ -31,7 +31,9 @@ export function inTransaction<Value>(
         apply(target, self, args) {
           if (isLost)
             throw Object.assign(new Error('the connection was lost'), { code: 'CONNECTION_CLOSED' });
-          return Reflect.apply(target as unknown as (...given: unknown[]) => unknown, self, args);
+          const made = Reflect.apply(target as unknown as (...given: unknown[]) => unknown, self, args);
+          forgetOrigin(made);
+          return made;
         },
       });
     const whole = sql.begin(
@@ -48,4 +50,12 @@ export function inTransaction<Value>(
     // It is rejected as well when the connection closes between two statements.
     whole.then(resolve, lose);
   });
+}
+
+/**
+ * Makes a text of where a statement was asked for. The driver keeps an error of the first time for ever, and with
+ * its frames everything that the functions in them can see, such as a whole fold; a text keeps nothing.
+ */
+function forgetOrigin(made: unknown): void {
+  void (made as { readonly origin?: string }).origin;
 }

@@ -1,11 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { candidates } from '../../src/cli/completion.ts';
 import { hang, startServer } from '../support/servers.ts';
 import { openTerminal } from './terminal.ts';
-import { CLI, type ListeningApp, makeWorld, recordingSink, runIn, startListening } from './world.ts';
+import { type ListeningApp, makeWorld, recordingSink, runIn, startListening } from './world.ts';
+
+/** What is installed as `lictor`. */
+const INSTALLED = fileURLToPath(new URL('../../bin/lictor.js', import.meta.url));
 
 let app: ListeningApp;
 let bin: string;
@@ -16,7 +20,7 @@ beforeAll(async () => {
   await app.register('laboratory');
   bin = path.join(app.folder, 'bin');
   await mkdir(bin);
-  await symlink(CLI, path.join(bin, 'lictor'));
+  await symlink(INSTALLED, path.join(bin, 'lictor'));
   await symlink(process.execPath, path.join(bin, 'node'));
 });
 

@@ -1,5 +1,5 @@
 /** `lictor license`: the legacy names against a real server, and the texts of the seeds byte for byte. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { horologDay } from '../../src/cli/licensecall.ts';
@@ -475,6 +475,11 @@ describe('every method', () => {
     expect(await value(`ShowCounts --out ${out}`)).toBe('');
     expect(await readFile(out, 'utf8')).toBe(`${await value('ShowCounts')}\n`);
     expect((await license('ShowCounts --form c5')).exit).toBe(2);
+    const none = path.join(app.folder, 'none.dmp');
+    for (const line of [`DumpLocalAll ${none}`, `ShowCounts --out ${none}`]) {
+      expect((await license(`${line} --instance nowhere`)).exit).toBe(1);
+    }
+    expect(await readdir(app.folder)).not.toContainEqual(expect.stringMatching(/^none\.dmp/));
   });
 
   test('methods without a counterpart say why, name the nearest, and end with 2', async () => {
@@ -542,6 +547,7 @@ describe('names and help', () => {
     const { runIn } = await import('./world.ts');
     const list = await runIn(['license', 'help']);
     expect(list.exit).toBe(0);
+    expect(list.stdout).toContain('(formerly ShowManager)');
     for (const { name, words } of METHODS) {
       expect(list.stdout).toContain(`  ${name}(`);
       expect(list.stdout).toContain(words);

@@ -425,6 +425,35 @@ describe('A-4: what an instance names', () => {
     expect(restart(lictor, 'five', { version: '2024.1' }).key).toBe('old');
   });
 
+  test('what it reported is given up once, and asked for anew (L-5)', () => {
+    const keys = [FIVE, TWENTY_FIVE].map((key) => ({ ...key, enforcement: 'local' as const }));
+    const lictor = world({ keys });
+    const reporter = new Reporter('a');
+    reporter.set('alice', 1);
+    lictor.ask(reporter.update());
+    instanceOf(lictor.ask(makeRegister({ key: 'twenty-five', incarnation: 1 })));
+    expect(lictor.lastEvents.map(({ type }) => type)).toEqual(['activated', 'unreported', 'registered']);
+    expectReplayed(lictor);
+  });
+
+  test('a Single key that another took meanwhile does not come back with a sign of life (F-3)', () => {
+    const single = makeKey({ id: 'single', server: 'single', enforcement: 'local' });
+    const lictor = world({ keys: [single] });
+    const { deadlineMs: observedMs } = recordOf(lictor);
+    lictor.nowMs += 120_000;
+    lictor.ask({ op: 'reap-instance', name: 'a', incarnation: 1, observedMs, actor: 'lictor' });
+    lictor.ask(makeRegister({ name: 'b', key: 'single' }));
+    const reporter = new Reporter('a');
+    expect(problem(lictor.ask(reporter.update())).code).toBe('instance-silent');
+    expect(problem(lictor.ask(makeRegister({ key: 'single', incarnation: 1 })))).toMatchObject({
+      code: 'key-not-shareable',
+      extras: { heldBy: 'b' },
+    });
+    lictor.ask({ op: 'deregister', name: 'b', actor: 'x' });
+    expect(lictor.ask(reporter.update()).is).toBe('updated');
+    expect(recordOf(lictor).state).toBe('active');
+  });
+
   test('no key any more: whoever is in stays until he goes', () => {
     const lictor = world({ keys: [FIVE] });
     const inside = lictor.login();

@@ -71,7 +71,7 @@ function runChecked(lictor: World, model: Model, operations: readonly Operation[
 }
 
 /** How often each of what is expected must have been met. */
-const MET_MIN = 50;
+const MET_MIN = RUNS / 20;
 
 function note(seen: Map<string, number>, what: string): void {
   seen.set(what, (seen.get(what) ?? 0) + 1);

@@ -32,11 +32,14 @@ function stumble(lictor: World, operations: readonly Operation[]): Answer[] {
   return answers;
 }
 
-/** In which order an answer names users, and whom it takes as an example, is nobody's concern. */
+/**
+ * In which order an answer names users, and whom it takes as an example, is nobody's concern. Nor is the number of a
+ * decision: of leases that end at one instant either may be the first, and the other bring one event more.
+ */
 function inOrder(value: unknown): unknown {
   if (Array.isArray(value)) return value.map((each) => JSON.stringify(inOrder(each))).sort();
   if (typeof value !== 'object' || value === null) return value;
-  const { detail: _detail, extras: _extras, ...rest } = value as Record<string, unknown>;
+  const { detail: _detail, extras: _extras, decision: _decision, ...rest } = value as Record<string, unknown>;
   return Object.fromEntries(Object.entries(rest).map(([name, member]) => [name, inOrder(member)]));
 }
 

@@ -38,6 +38,10 @@ function register(lictor: World, fields: Partial<Omit<Register, 'op'>> = {}): In
   return instanceOf(lictor.ask(makeRegister(byId))).instance;
 }
 
+function notice({ table, policy, nowMs }: World) {
+  return servedNotice(table, table.instances.get('a')!, policy, nowMs);
+}
+
 describe('serving a key by its LicenseID (notes 3.4)', () => {
   test('the one that came last is served, and one that is served already changes nothing', () => {
     const lictor = world(keysOf(FIRST, SECOND, OTHER));
@@ -105,14 +109,14 @@ describe('an instance that registers by LicenseID', () => {
   test('without a key that is served works without one, and is given one as soon as it is (trap 18)', () => {
     const lictor = world(keysOf(FIRST));
     expect(register(lictor).key).toBeNull();
-    expect(servedNotice(lictor.table, lictor.table.instances.get('a')!)).toContain('No key is served');
+    expect(notice(lictor)).toContain('No key is served');
     expect(check(lictor)).toMatchObject({ served: null, activated: null });
     serve(lictor, FIRST);
     expect(check(lictor)).toMatchObject({
       activated: { activation: { cause: 'served', from: null, to: 'first', outcome: 'active' } },
     });
     expect(lictor.table.instances.get('a')).toMatchObject({ key: 'first', licenseId: 'CLINIC' });
-    expect(servedNotice(lictor.table, lictor.table.instances.get('a')!)).toBeNull();
+    expect(notice(lictor)).toBeNull();
     expect(lictor.login().pool).toBe('first');
   });
 
@@ -160,9 +164,18 @@ describe('an instance that registers by LicenseID', () => {
     const answer = problem(lictor.ask({ op: 'check-key', name: 'a', actor: 'keeper' }));
     expect(answer.code).toBe('key-generation-mismatch');
     expect(register(lictor, { version: '2024.1' })).toMatchObject({ key: 'first' });
-    const { table } = lictor;
-    expect(servedNotice(table, table.instances.get('a')!)).toContain('does not take the key');
+    expect(notice(lictor)).toContain('does not take the key');
     expect(register(lictor, { version: '2030.2' })).toMatchObject({ key: 'newer' });
+  });
+
+  test('keeps what it has when what is served has expired since, and is told so (F-24)', () => {
+    const ends = makeKey({ id: 'ends', licenseId: 'CLINIC', validThroughMs: START_MS + DAY_MS });
+    const lictor = world({ keys: [PLAIN, { ...ends, expirationDate: '2030-01-02' }] });
+    serve(lictor, ends);
+    lictor.nowMs += 2 * DAY_MS;
+    lictor.ask(makeRegister({ key: null, licenseId: 'CLINIC', incarnation: 1 }));
+    expect(register(lictor).key).not.toBe('ends');
+    expect(notice(lictor)).toMatch(/does not take .* expired at the end of 2030-01-02/);
   });
 
   test('another LicenseID, a key of its own, and none at all are other statements', () => {

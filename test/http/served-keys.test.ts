@@ -2,11 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type StartedApp, startApp } from '../support/app.ts';
 import { readContract, underContract } from '../support/contract.ts';
 
+/** A directory that cannot be read any more. */
+const DIRECTORY = { files: [], fault: 'The directory /srv/keys cannot be read (EACCES).', lookedAtMs: 1 };
+
 let started: StartedApp;
 let orders = 8_000;
 
 beforeAll(async () => {
-  started = underContract(await startApp(), await readContract());
+  started = underContract(await startApp({ keyDirectory: DIRECTORY }), await readContract());
 });
 afterAll(async () => {
   await started.close();
@@ -86,7 +89,9 @@ describe('the list of served keys', () => {
     const rest = await list(`?limit=2&cursor=${first.nextCursor}`, token);
     expect(rest.items).toMatchObject([{ licenseId: 'list-c', key: keys[2], instances: 0 }]);
     expect(rest).not.toHaveProperty('nextCursor');
+    // Where the files lie concerns no key, and so nobody who is restricted to keys.
     expect(rest).not.toHaveProperty('directory');
+    expect((await list('', started.tokens.viewer)).directory).toMatchObject({ fault: DIRECTORY.fault });
     expect((await started.call('GET /v1/served-keys?cursor=x')).statusCode).toBe(400);
   });
 });

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type postgres from 'postgres';
 import { connectDatabase, isConnectionError } from '../../src/storage/database.ts';
@@ -43,6 +45,27 @@ describe('inTransaction', () => {
   const answers = () => until(async () => (await sql`select 1`).length === 1, 5_000, 'the handle answers');
 
   const kept = async () => (await other`select id from kept order by id`).map((row) => row.id);
+
+  test('keeps nothing of what it wrote, although the driver keeps where each statement was asked for first', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const write = async () => {
+      const rows = Array.from({ length: 1_000 }, (_, id) => ({ id }));
+      await inTransaction(sql, '', async (tx) => {
+        for (const { id } of rows.slice(0, 2)) await tx`insert into kept values (${id})`;
+      });
+      return new WeakRef(rows);
+    };
+    const rows = await write();
+    await until(
+      () => {
+        collect();
+        return rows.deref() === undefined;
+      },
+      5_000,
+      'what was written is let go',
+    );
+  });
 
   test('commits what it ran and returns what it gave; an error takes everything back', async () => {
     const add = (id: number) =>

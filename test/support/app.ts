@@ -26,7 +26,7 @@ import { LicenseServers } from '../../src/service/licenseservers.ts';
 import { Logins } from '../../src/service/logins.ts';
 import { Releases } from '../../src/service/releases.ts';
 import { createReporting } from '../../src/service/reporting.ts';
-import { ServedKeys } from '../../src/service/servedkeys.ts';
+import { ServedKeys, type ServedKeysOptions } from '../../src/service/servedkeys.ts';
 import { Signs } from '../../src/service/signs.ts';
 import { Summary } from '../../src/service/summary.ts';
 import { createTokens, type Tokens } from '../../src/service/tokens.ts';
@@ -54,6 +54,8 @@ export interface AppFields {
   readonly journalRowsScannedMax?: number;
   /** How many rows of an instance a report goes through in memory. */
   readonly reportRowsInMemoryMax?: number;
+  /** The directory of served keys as a replica sees it; none when left out. */
+  readonly keyDirectory?: ServedKeysOptions['directory'];
   /** The time; that of the database when left out. */
   readonly clock?: DatabaseClock;
 }
@@ -160,7 +162,7 @@ export async function startApp(fields: AppFields = {}): Promise<StartedApp> {
         applicationsSigned: fields.applicationsSigned ?? false,
         applicationsShared: SHARED_BY_DEFAULT,
       }),
-      servedKeys: new ServedKeys({ ...shared, directory: null }),
+      servedKeys: new ServedKeys({ ...shared, directory: fields.keyDirectory ?? null }),
       updates: new Updates(shared),
       updateIntervalSeconds: 15,
       excesses: new Excesses({

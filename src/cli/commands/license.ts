@@ -3,6 +3,7 @@
 import { Argument, type Command, Option } from 'commander';
 import { CliFault, EXIT } from '../faults.ts';
 import { type Answered, LegacyCall, type LegacyMethod, type LicenseOptions } from '../licensecall.ts';
+import { intoFile } from '../licensefiles.ts';
 import {
   findMethod,
   GROUPS,
@@ -97,10 +98,11 @@ async function run(
     );
   }
   const call = new LegacyCall(world, method, args, options);
-  await intoFile(world, options.out, async () => {
+  const act = async () => {
     const answered = await method.run!(call);
     if (answered !== null) await print(world, method, answered);
-  });
+  };
+  await (options.out === undefined ? act() : intoFile(call, options.out, act));
 }
 
 async function methodNamed(world: World, name: string): Promise<LegacyMethod> {
@@ -117,23 +119,6 @@ async function methodNamed(world: World, name: string): Promise<LegacyMethod> {
     await world.note(`Notice: ${found.former} is the former name of ${found.method.name}.`);
   }
   return found.method;
-}
-
-/** Does something with what is printed going to a file, which appears when it is complete. */
-async function intoFile(world: World, path: string | undefined, act: () => Promise<void>): Promise<void> {
-  if (path === undefined) return act();
-  const file = await world.parts.files.open(path, {});
-  world.redirect(file);
-  try {
-    await act();
-    await file.finish();
-  } catch (error) {
-    // What is there in part would be taken for the whole.
-    await file.discard();
-    throw error;
-  } finally {
-    world.redirect(null);
-  }
 }
 
 async function print(
@@ -170,8 +155,10 @@ async function help(world: World, [wanted, more]: readonly string[]): Promise<vo
   const width = Math.max(...METHODS.map((method) => signatureOf(method).length)) + 2;
   const groups = GROUPS.map((group) => {
     const lines = METHODS.filter((method) => method.group === group).map((method) => {
-      const words = method.run === undefined ? `${method.words} (no counterpart)` : method.words;
-      return `  ${signatureOf(method).padEnd(width)}${words}\n`;
+      const { words, former = [], run: act } = method;
+      const aside =
+        act === undefined ? ' (no counterpart)' : former.map((one) => ` (formerly ${one})`).join('');
+      return `  ${signatureOf(method).padEnd(width)}${words}${aside}\n`;
     });
     return `${world.paint.bold(`${group}:`)}\n${lines.join('')}`;
   });
