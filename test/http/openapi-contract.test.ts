@@ -45,7 +45,7 @@ async function send(status: number, request: string, options: Call = {}) {
 const ELSEWHERE = ['getReadiness', 'getMetrics'];
 
 /** What is sent without a body. */
-const WITHOUT_BODY = ['/v1/logins/{id}/heartbeat', '/key/check', '/key/rollback'];
+const WITHOUT_BODY = ['/v1/logins/{id}/heartbeat', '/key/check', '/key/rollback', '/durations/clear'];
 
 describe('a life in the API', () => {
   test('every operation answers as it is described', async () => {
