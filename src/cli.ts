@@ -8,6 +8,9 @@ import { enableCompileCache } from 'node:module';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 
+/** How long what is left over may take to end by itself, in milliseconds. */
+const LINGER_MS = 200;
+
 try {
   // In the user's own directory: what lies in a shared one could have been put there by somebody else.
   enableCompileCache(path.join(userInfo().homedir, '.cache', 'lictor', 'compiled'));
@@ -25,3 +28,5 @@ const [{ runCli }, { processWorld }] = await Promise.all([
   import('./cli/process.ts'),
 ]);
 process.exitCode = await runCli(process.argv.slice(2), processWorld());
+// What has been said is said. A connection that a firewall swallows would keep the process for another ten seconds.
+setTimeout(() => process.exit(), LINGER_MS).unref();

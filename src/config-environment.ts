@@ -44,6 +44,11 @@ export const CLI_VARIABLES = [
       'The file with the profiles; `~/.config/lictor/profile.json` without it, or below `XDG_CONFIG_HOME`. It must be readable by its owner alone.',
   },
   {
+    variable: 'LICTOR_INSTANCE',
+    form: 'a name',
+    words: 'The instance that `lictor license` is about, as its `--instance` says it.',
+  },
+  {
     variable: 'LICTOR_CA_FILE',
     form: 'a path',
     words: 'A file of certificates (PEM) that are trusted besides those of the system, as `--ca` says it.',

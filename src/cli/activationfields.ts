@@ -95,7 +95,8 @@ function consequences(verdict: Verdict): Field[] {
 function reductionWords({ features, applications, ...changes }: Verdict['reductions']): string[] {
   return [
     ...Object.entries(changes).map(
-      ([name, { from, to }]) => `${labelOf(name).toLowerCase()} ${from} -> ${to}`,
+      ([name, { from, to }]) =>
+        `${labelOf(name).toLowerCase()} ${from === '' ? 'none' : from} -> ${to === '' ? 'none' : to}`,
     ),
     ...features.map((feature) => `feature ${feature}`),
     ...applications.map(({ application, keyword, from, to }) => {

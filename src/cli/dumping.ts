@@ -3,7 +3,6 @@
 import { Argument, type Command, Option } from 'commander';
 import { download, linesOf } from './downloading.ts';
 import { CliFault, EXIT } from './faults.ts';
-import { writeList } from './listing.ts';
 import { examples, stated } from './options.ts';
 import { cellText, Pieces, thousands } from './output.ts';
 import { Progress } from './progress.ts';
@@ -130,26 +129,8 @@ function linesIn(text: string): number {
   return lines;
 }
 
-async function writeJson(
-  world: World,
-  what: What,
-  options: DumpOptions,
-  signal: AbortSignal,
-): Promise<string> {
-  if (what !== 'servers' && what !== 'keys') return writeLines(world, what, options, signal);
-  const { instance, key } = options;
-  const { usage } = await world.client();
-  const count =
-    what === 'servers'
-      ? await writeList(world, (page) => usage.servers({ ...stated({ key, instance }), ...page }), LISTED)
-      : await writeList(world, (page) => usage.keys({ ...stated({ key }), ...page }), LISTED);
-  return `${thousands(count)} entries`;
-}
-
-const LISTED = { columns: [], noun: 'entry' } as const;
-
 /** Makes one object of what comes as one a line: what the dump is of, then each entry. */
-async function writeLines(
+async function writeJson(
   world: World,
   what: What,
   options: DumpOptions,

@@ -1,6 +1,7 @@
 /** What a command that asks a server ends with when it fails: the exit status, one line, and what to do about it. */
 
 import { ApiError, type ProblemCode, UnreachableError } from '../client/problems.ts';
+import { TokenFileError } from '../client/tokens.ts';
 
 /** The exit statuses; those above 2 are the ones of `sysexits.h` with the nearest meaning. */
 export const EXIT = {
@@ -24,14 +25,18 @@ export class CliFault extends Error {
   readonly exit: number;
   /** What to do about it; empty when the message says it. */
   readonly hint: string;
+  /** The server's own words, where it is one of its answers that is told otherwise. */
+  readonly problem: ApiError['problem'] | undefined;
 
   /**
    * @param exit - one of `EXIT`.
    * @param message - one sentence: what is wrong.
    * @param hint - what to do about it.
+   * @param problem - what the server answered.
    */
-  constructor(exit: number, message: string, hint = '') {
+  constructor(exit: number, message: string, hint = '', problem?: ApiError['problem']) {
     super(message);
+    this.problem = problem;
     this.name = 'CliFault';
     this.exit = exit;
     this.hint = hint;
@@ -63,8 +68,9 @@ const HINTS: Partial<Record<ProblemCode, string>> & Readonly<Record<string, stri
   'token-invalid': 'The token is unknown or revoked; an administrator makes one with "lictor tokens create".',
   'token-expired': 'An administrator makes a new one with "lictor tokens create".',
   forbidden: 'Use a token whose role and restriction permit it, for instance another --profile.',
-  'key-not-found': '"lictor keys list" shows the installed keys.',
-  'instance-not-found': '"lictor instances list" shows the registered instances.',
+  'key-not-found': '"lictor keys list" shows the installed keys; "lictor keys install FILE" installs one.',
+  'instance-not-found':
+    '"lictor instances list" shows the registered instances; "lictor instances register NAME" registers one.',
   'login-not-found': '"lictor logins list" shows who is in.',
   'license-server-not-found': '"lictor servers list" shows the roster.',
   'token-not-found': '"lictor tokens list" shows the tokens.',
@@ -72,13 +78,16 @@ const HINTS: Partial<Record<ProblemCode, string>> & Readonly<Record<string, stri
   'unit-limit-reached': 'The limit is a setting: "lictor instances configure NAME --unit-limit N".',
   'connection-limit-reached':
     'The limit is a setting: "lictor instances configure NAME --connection-limit N".',
-  'application-not-found': '"lictor applications list --instance NAME" shows the applications.',
+  'application-not-found':
+    '"lictor applications list --instance NAME" shows the applications; "lictor applications load" loads them.',
   'feature-not-licensed': '"lictor applications list --instance NAME" shows the features.',
   'application-units-exhausted':
     '"lictor applications holders NAME --instance NAME" shows who holds the units.',
   'precondition-failed': 'Somebody changed it meanwhile: look at it again, then repeat the command.',
   'key-in-use': '"lictor instances list --key ID" shows which instances use it.',
-  'not-found': 'The server may be older than this command; "lictor status" shows what it is.',
+  'key-unverified': '--units, --type and --server state its terms, where the server accepts such keys.',
+  'not-found':
+    'The address must be that of the server alone, without a path; or the server is older than this command: "lictor doctor" compares their versions.',
 };
 
 /**
@@ -88,20 +97,25 @@ const HINTS: Partial<Record<ProblemCode, string>> & Readonly<Record<string, stri
  * @returns null for what is no failure of the command but a fault of the program.
  */
 export function tell(error: unknown): Told | null {
-  if (error instanceof CliFault) return { exit: error.exit, message: error.message, hint: error.hint };
+  if (error instanceof CliFault) {
+    const { exit, message, hint, problem } = error;
+    return { exit, message, hint, ...(problem && { problem }) };
+  }
+  if (error instanceof TokenFileError) return { exit: EXIT.usage, message: error.message, hint: '' };
   if (error instanceof UnreachableError) {
     const doubt = error.outcomeUnknown ? ' It may have been carried out all the same: look first.' : '';
     return {
       exit: EXIT.unavailable,
       message: error.message,
-      hint: `Check the address (--url, LICTOR_URL or the profile), and "lictor status".${doubt}`,
+      hint: `Check the address (--url, LICTOR_URL or the profile); "lictor doctor" looks at the way to it.${doubt}`,
     };
   }
   if (error instanceof ApiError) return tellProblem(error);
   const { code, syscall, path } = error as { code?: unknown; syscall?: unknown; path?: unknown };
   if (typeof code === 'string' && typeof syscall === 'string') {
     const where = typeof path === 'string' ? path : 'A file';
-    return { exit: EXIT.usage, message: `${where} cannot be used: ${fileWords(code)}.`, hint: '' };
+    const hint = code === 'EEXIST' ? 'Name another file, or remove that one first.' : '';
+    return { exit: EXIT.usage, message: `${where} cannot be used: ${fileWords(code)}.`, hint };
   }
   return null;
 }

@@ -218,7 +218,10 @@ export function jsonText(value: unknown): string {
  * @param name - of a member of an answer.
  */
 export function labelOf(name: string): string {
-  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  const words = name
+    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .replace(/\bid$/, 'ID')
+    .replace(/^license (?!ID)/, 'licence ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

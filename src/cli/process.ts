@@ -114,7 +114,14 @@ const SOURCE: Source = {
 };
 
 const FILES: Files = {
-  read: (path) => readFile(path),
+  async read(path) {
+    try {
+      return await readFile(path);
+    } catch (error) {
+      // Of a directory the system does not say which.
+      throw Object.assign(error as Error, { path });
+    }
+  },
   stat: (path) => stat(path),
   async write(path, content, { mode, exclusive = false }) {
     if (exclusive) {

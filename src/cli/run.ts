@@ -1,7 +1,7 @@
 /** Finds the command that a command line calls for, loads it, runs it, and tells what it fails with. */
 
 import { Command, CommanderError } from 'commander';
-import { EXIT, type Told, tell } from './faults.ts';
+import { CliFault, EXIT, type Told, tell } from './faults.ts';
 import { commonOptions, helpOption } from './options.ts';
 import { overview } from './overview.ts';
 import { visible } from './paint.ts';
@@ -24,6 +24,8 @@ export async function runCli(argv: readonly string[], parts: WorldParts): Promis
   const name = nameIn(args);
   const world = new World(parts);
   if (name === undefined) return runNothing(args, world);
+  // It is what people type who have not read that it is an option.
+  if (name === 'version' && args.length === 1) return runNothing(['--version'], world);
   const command = findCommand(name);
   if (command?.run !== undefined && args[0] === name) return command.run(args.slice(1));
   return runProgram(command, args, world);
@@ -65,7 +67,7 @@ async function runProgram(
     }
     const path = pathIn(program, args);
     const isUsage = error instanceof CommanderError;
-    const told = isUsage ? tellUsage(error, path) : tell(error);
+    const told = isUsage ? tellUsage(error, path) : withHelp(tell(error), path);
     if (told === null) throw error;
     // What was not understood was not read either.
     await say(world, told, path, world.json || (isUsage && args.includes('--json')));
@@ -114,8 +116,33 @@ export function makeProgram(world: World): { readonly program: Command; readonly
       getOutHasColors: () => stdout.isTerminal,
     })
     .helpCommand(false)
-    .hook('preAction', (_program, action) => world.choose(action.optsWithGlobals<CommonOptions>()));
+    .hook('preAction', (_program, action) => {
+      world.choose(action.optsWithGlobals<CommonOptions>());
+      refuseEmpty(action);
+    });
   return { program, written };
+}
+
+/**
+ * An empty word is nearly always a variable of the shell that is not set. Only what another program is given may be
+ * empty: the arguments of `lictor login --run` and `lictor license`.
+ */
+function refuseEmpty(command: Command): void {
+  const words = command.registeredArguments.flatMap((argument, index) => {
+    if (argument.variadic && !argument.required) return [];
+    return [[`<${argument.name()}>`, command.processedArgs[index]] as const];
+  });
+  const options = command.options.map(
+    (option) => [option.long ?? option.flags, command.getOptionValue(option.attributeName())] as const,
+  );
+  for (const [name, value] of [...words, ...options]) {
+    if (value !== '' && !(Array.isArray(value) && value.includes(''))) continue;
+    throw new CliFault(
+      EXIT.usage,
+      `${name} is empty.`,
+      'Give it a value; the usual reason is a variable of the shell that is not set.',
+    );
+  }
 }
 
 /** Gives every command what all of them have: the common options, and errors that are thrown. */
@@ -152,6 +179,12 @@ function pathIn(program: Command, args: readonly string[]): string {
     command = next;
   }
   return path.join(' ');
+}
+
+/** What the server finds malformed came from the command line, and only its help says what may stand there. */
+function withHelp(told: Told | null, path: string): Told | null {
+  if (told?.problem?.code !== 'malformed-request' || told.hint !== '') return told;
+  return { ...told, hint: `${path} --help shows how it is used.` };
 }
 
 function tellUsage({ code, message }: CommanderError, path: string): Told {

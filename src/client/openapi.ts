@@ -4344,7 +4344,7 @@ export interface Operations {
   /**
    * Everybody on every instance, and what he costs
    *
-   * By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. `limit` counts users. `Accept: text/plain` gives the layout of the legacy `DumpServers`, or `DumpServer` with an instance, whole, up to 20000 users. The header `as-of` says as of when it is, also of the text.
+   * By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. `limit` counts users. `Accept: text/plain` gives the layout of the legacy `DumpServers`, or `DumpServer` with an instance. `Accept: application/x-ndjson` gives one JSON object a line: first `totals` and `instances`, then each user on an instance. Both are whole; from 20000 users on they are read from the folded table and sent piece by piece. The header `dump-entries` says how many users there are. The header `as-of` says as of when it is, also of the text.
    *
    * Requires a token that permits `usage.read`.
    */
@@ -4400,7 +4400,7 @@ export interface Operations {
   /**
    * Every key, and who uses it where
    *
-   * By key, user ID and instance; only what the token may see. `limit` counts rows. `Accept: text/plain` gives the layout of the legacy `DumpKeys`, or `DumpKey` with a key, whole; from 20000 rows on it is read from the folded table. The header `as-of` says as of when it is, also of the text.
+   * By key, user ID and instance; only what the token may see. `limit` counts rows. `Accept: text/plain` gives the layout of the legacy `DumpKeys`, or `DumpKey` with a key. `Accept: application/x-ndjson` gives one JSON object a line: first `keys`, then each user on an instance. Both are whole; from 20000 rows on they are read from the folded table and sent piece by piece. The header `dump-entries` says how many rows there are. The header `as-of` says as of when it is, also of the text.
    *
    * Requires a token that permits `usage.read`.
    */

@@ -56,7 +56,7 @@ export interface FailedAttempt {
   readonly status?: number;
 }
 
-/** How many of the failed attempts stand in the message; the rest are in `attempts`. */
+/** How many different failures stand in the message; all attempts are in `attempts`. */
 const ATTEMPTS_TOLD_MAX = 3;
 
 /**
@@ -86,10 +86,14 @@ export class UnreachableError extends Error {
     attempts: readonly FailedAttempt[],
     outcomeUnknown: boolean,
   ) {
-    const told = attempts.slice(-ATTEMPTS_TOLD_MAX).map(({ url, reason }) => `${url} ${reason}`);
+    const told = [...new Set(attempts.map(({ url, reason }) => `${url} ${reason}`))].slice(
+      -ATTEMPTS_TOLD_MAX,
+    );
     const number = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`;
     const what = told.length === 0 ? 'there was no time to try' : told.join('; ');
-    super(`Lictor could not be reached for ${operation} in ${number}: ${what}.`);
+    super(
+      `Lictor could not be reached for ${operation} in ${number}: ${what}${/[.?!]$/.test(what) ? '' : '.'}`,
+    );
     this.name = 'UnreachableError';
     this.operation = operation;
     this.requestId = requestId;

@@ -101,8 +101,13 @@ class TokenFile implements TokenSource {
   }
 }
 
-function unreadable(file: string, error: NodeJS.ErrnoException): Error {
-  return new Error(
+/** A token file that cannot be read, or holds no token. Nothing of what it holds is in the message. */
+export class TokenFileError extends Error {
+  override name = 'TokenFileError';
+}
+
+function unreadable(file: string, error: NodeJS.ErrnoException): TokenFileError {
+  return new TokenFileError(
     `The token file ${file} cannot be used: ${error.code ?? error.message}. It must hold the token, and be readable for this process.`,
   );
 }

@@ -289,7 +289,10 @@ export class Transport {
 /** What a call ends with that came to nothing: the server's own words, when it had any. */
 function giveUp(course: Course): Error {
   const { message, requestId, attempts, isSent, lastNo } = course;
-  return lastNo ?? new UnreachableError(message.operation, requestId, attempts, isSent);
+  // What only reads leaves nothing behind that could be in doubt.
+  return (
+    lastNo ?? new UnreachableError(message.operation, requestId, attempts, isSent && message.method !== 'GET')
+  );
 }
 
 function throwIfAborted(signals: readonly AbortSignal[]): void {

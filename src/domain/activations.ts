@@ -116,7 +116,7 @@ export function activate(
   keyId: string,
   cause: Exclude<ActivationCause, 'restarted'>,
   actor: string,
-  policy: Pick<Policy, 'revokedKeys'>,
+  policy: Pick<Policy, 'revokedKeys' | 'sharedApplications'>,
   more: Changes = {},
 ): Answer {
   const { table } = draft;
@@ -131,7 +131,9 @@ export function activate(
   }
   if (key.id === instance.key) return cancel(draft, instance, cause, actor, more);
   const { activation, changes } = take(draft, instance, key, verdict, cause, actor);
-  const changed = configure(draft, instance, { ...changes, ...more }, actor);
+  const all = { ...changes, ...more };
+  moveHoldings(draft, instance, withChanges(instance, all).key, actor, policy);
+  const changed = configure(draft, instance, all, actor);
   return { is: 'activation', instance: changed, verdict, activation };
 }
 
@@ -261,7 +263,6 @@ export function record(
 function configure(draft: Draft, instance: Instance, changes: Changes, actor: string): Instance {
   const next = withChanges(instance, changes);
   if (JSON.stringify(next) === JSON.stringify(instance)) return instance;
-  moveHoldings(draft, instance, next.key, actor);
   const changed: Instance = { ...next, revision: draft.nextDecision };
   draft.emit({ type: 'configured', instance: changed, by: draft.by(actor) });
   return changed;

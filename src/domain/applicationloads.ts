@@ -11,6 +11,7 @@ import {
   type Application,
   type ApplicationSection,
   findLicensed,
+  isSharedName,
   unitsOfFeature,
 } from './applications.ts';
 import { type Counter, type Holding, scopeKey } from './applicationtable.ts';
@@ -100,7 +101,9 @@ export function decideUnload(draft: Draft, operation: RemoveApplication): Answer
 /**
  * Emits what becomes of an instance's holdings when it takes another key: what is counted across the one is
  * counted across the other from then on, with nobody losing anything, and the peaks of the sections that came with
- * the key begin anew. To be called before the record of the instance is changed.
+ * the key begin anew. What was counted on the instance alone while it had no key is counted across the new one as
+ * well where its name says so, or it would be held besides the units of that key. To be called before the record of
+ * the instance is changed.
  * @param to - the new key's ID; null without one.
  */
 export function moveHoldings(
@@ -108,21 +111,30 @@ export function moveHoldings(
   { name, key: from }: Instance,
   to: string | null,
   actor: string,
+  policy: Pick<Policy, 'sharedApplications'>,
 ): void {
   const { table } = draft;
   if (from === to || table.counters.size === 0) return;
   const features: MovedUnits[] = [];
   const own = table.counters.get(scopeKey({ instance: name }))?.values() ?? [];
-  for (const { application, feature, users } of own) {
-    if (table.applications.get(name)?.has(application)) continue;
-    features.push({ application, feature, from: null, to: null, usedFrom: users.size, usedTo: users.size });
+  for (const counter of own) {
+    const { application, feature, users } = counter;
+    if (to !== null && users.size > 0 && isSharedName(application, sharedNames(policy))) {
+      features.push(...movedOf(table, name, counter, null, to));
+    } else if (!table.applications.get(name)?.has(application)) {
+      features.push({ application, feature, from: null, to: null, usedFrom: users.size, usedTo: users.size });
+    }
   }
-  if (from !== null) {
-    for (const counter of table.counters.get(scopeKey({ key: from }))?.values() ?? [])
-      features.push(...movedOf(table, name, counter, from, to));
-  }
-  if (features.length === 0) return;
-  draft.emit({ type: 'holdings-moved', instance: name, features, by: draft.by(actor) });
+  emitMoved(draft, name, features, actor);
+  if (from === null) return;
+  // What was counted on the instance alone has gone over by now, perhaps to where this is counted from now on.
+  const shared = [...(table.counters.get(scopeKey({ key: from }))?.values() ?? [])];
+  const moved = shared.flatMap((counter) => movedOf(table, name, counter, from, to));
+  emitMoved(draft, name, moved, actor);
+}
+
+function emitMoved(draft: Draft, instance: string, features: readonly MovedUnits[], actor: string): void {
+  if (features.length > 0) draft.emit({ type: 'holdings-moved', instance, features, by: draft.by(actor) });
 }
 
 /** What a feature comes to in both scopes when an instance takes its holdings along; nothing when it has none. */
@@ -130,7 +142,7 @@ function movedOf(
   table: Table,
   instance: string,
   counter: Counter,
-  from: string,
+  from: string | null,
   to: string | null,
 ): MovedUnits[] {
   const { application, feature, users } = counter;

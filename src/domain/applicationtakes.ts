@@ -97,18 +97,13 @@ export function decideReturn(draft: Draft, operation: ReturnApplication, policy:
   const found = findReturner(table, operation);
   if ('is' in found) return found;
   const { place, login, userId, instance } = found;
-  const held = heldBy(place, login, userId);
-  const names =
+  const held = [...(heldBy(place, login, userId)?.values() ?? [])];
+  const features =
     operation.features === null
-      ? [...(held?.values() ?? [])].map(({ counter, takes }) => [counter, takes] as const)
-      : [...merged(operation.features)];
-  const features: HeldUnits[] = [];
-  for (const [name, times] of names) {
-    const holding = [...(held?.values() ?? [])].find(
-      ({ counter }) => counter.application === name.application && counter.feature === name.feature,
-    );
-    features.push(returned(table, instance, name, holding, times, policy));
-  }
+      ? held.map((one) => returned(table, instance, one.counter, one, one.takes, policy))
+      : [...merged(operation.features)].map(([name, times]) =>
+          returned(table, instance, name, held.find(isOf(name)), times, policy),
+        );
   const isNothing = features.every(({ missing }) => missing);
   if (isNothing && operation.id === null) {
     const view = { ...viewOf(found), features: features.map((one) => shown(one, 'returned')) };
@@ -160,6 +155,10 @@ function shown(
   type: 'taken' | 'returned',
 ): HeldFeature {
   return { ...feature, units: units ?? null, released: type === 'returned' && !missing };
+}
+
+function isOf({ application, feature }: FeatureName): (holding: Holding) => boolean {
+  return ({ counter }) => counter.application === application && counter.feature === feature;
 }
 
 /** What a return leaves of one feature. */

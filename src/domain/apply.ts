@@ -29,7 +29,7 @@ import type {
   Reported,
   Unreported,
 } from './events.ts';
-import { Login, type Pool, type User } from './holdings.ts';
+import { Login, type Pool, totalsOf, type User } from './holdings.ts';
 import { defaultPoolOf } from './instances.ts';
 import { endLife, followInstance, followKey } from './lives.ts';
 import { complain, type Position, where } from './position.ts';
@@ -197,10 +197,7 @@ function applyGranted(table: Table, event: Granted, position: Position): void {
   login.endsAtMs = event.ends ?? 0;
   login.moment = position.moment;
   login.index = position.index;
-  login.connections = event.connections;
-  login.units = event.units;
-  login.unitsAdded = event.added;
-  login.transitioned = event.transitioned === true;
+  login.totals = totalsOf(event.connections, event.units, event.added, event.transitioned === true);
   login.print = event.print;
   table.addLogin(login, event.user ?? null, standingOf(event));
   verify(position, event, login.user, pool);

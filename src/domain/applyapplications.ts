@@ -125,6 +125,8 @@ function applyHoldingsMoved(table: Table, event: HoldingsMoved, position: Positi
     const target = from === to ? source : counterOf(table, scopeOf(event.instance, to), application, feature);
     if (source === target) beginAnew(table, source, source.orphaned);
     else moveHeld(table, event.instance, source, target);
+    // Nobody else holds what was counted on the instance alone; of a section that is gone it went with its last user.
+    if (from === null && to !== null && !source.orphaned) dropCounter(table, source);
     if (source.users.size !== usedFrom || target.users.size !== usedTo) {
       complain(
         position,

@@ -119,9 +119,55 @@ export interface Moment {
 
 const NEVER: Moment = { version: 0, atMs: 0 };
 
+/** What a login came to when it was granted, so that a retry gets the same answer. */
+export interface Totals {
+  /** Of its user, with it. */
+  readonly connections: number;
+  readonly units: number;
+  /** The units that it took. */
+  readonly unitsAdded: number;
+  readonly transitioned: boolean;
+}
+
+const NO_TOTALS: Totals = { connections: 0, units: 0, unitsAdded: 0, transitioned: false };
+/** A user's first connection takes a unit, and the next ones share it: nearly all logins come to one of these. */
+const SHARED_TOTALS: readonly Totals[] = Array.from({ length: 33 }, (_, connections) => ({
+  connections,
+  units: 1,
+  unitsAdded: connections === 1 ? 1 : 0,
+  transitioned: false,
+}));
+
+/** @returns totals, which are not to be changed; equal ones are mostly one object. */
+export function totalsOf(
+  connections: number,
+  units: number,
+  unitsAdded: number,
+  transitioned: boolean,
+): Totals {
+  const shared = SHARED_TOTALS[connections];
+  const isAlike = shared?.units === units && shared.unitsAdded === unitsAdded && !transitioned;
+  return isAlike ? shared : { connections, units, unitsAdded, transitioned };
+}
+
+/** When and why logins were released; those that went together share one. */
+export interface Release {
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly reason: ReleaseReason;
+}
+
+/** What most logins do not have. Instants are milliseconds since 1970. */
+class Particulars {
+  processId = 0;
+  leaseSeconds = 0;
+  renewedToMs: number | null = null;
+  endsAtMs: number | null = null;
+}
+
 /**
- * One connection. Its totals are those of the moment it was granted, so that a retry gets the same answer.
- * Instants that most logins do not have are null inside, which costs them nothing.
+ * One connection. There are millions of them, so that what most do not have, and what many have alike, stands in
+ * objects of its own.
  */
 export class Login {
   readonly id: string;
@@ -131,21 +177,14 @@ export class Login {
   user: User | null = null;
   kind: LoginKind = 'user';
   phase: Phase = 'active';
-  processId = 0;
-  /** Length of its lease in seconds; 0 lives as long as its instance. */
-  leaseSeconds = 0;
   /** The row that granted it, and its index there. */
   moment = NEVER;
   index = 0;
-  connections = 0;
-  units = 0;
-  unitsAdded = 0;
-  transitioned = false;
+  totals = NO_TOTALS;
   print = 0;
-  reason: ReleaseReason | null = null;
-  #renewedToMs: number | null = null;
-  #endsAtMs: number | null = null;
-  #releasedAtMs: number | null = null;
+  /** Null while it is in. */
+  release: Release | null = null;
+  #particulars: Particulars | null = null;
 
   constructor(id: string, place: Place, pool: Pool) {
     this.id = id;
@@ -153,32 +192,56 @@ export class Login {
     this.pool = pool;
   }
 
+  /** The process that it is; 0 where it stated none. */
+  get processId(): number {
+    return this.#particulars === null ? 0 : this.#particulars.processId;
+  }
+
+  set processId(processId: number) {
+    if (processId !== this.processId) this.#particular.processId = processId;
+  }
+
+  /** Length of its lease in seconds; 0 lives as long as its instance. */
+  get leaseSeconds(): number {
+    return this.#particulars === null ? 0 : this.#particulars.leaseSeconds;
+  }
+
+  set leaseSeconds(seconds: number) {
+    if (seconds !== this.leaseSeconds) this.#particular.leaseSeconds = seconds;
+  }
+
   /** The deadline of its lease as far as the journal knows, ms since 1970; heartbeats may have moved it on. */
   get expiresAtMs(): number {
     if (this.leaseSeconds === 0) return 0;
-    return this.#renewedToMs ?? this.moment.atMs + this.leaseSeconds * 1000;
+    return this.#particulars?.renewedToMs ?? this.moment.atMs + this.leaseSeconds * 1000;
   }
 
   set expiresAtMs(atMs: number) {
-    this.#renewedToMs = atMs;
+    this.#particular.renewedToMs = atMs;
   }
 
   /** When it ends by itself, ms since 1970; 0 when it does not. */
   get endsAtMs(): number {
-    return this.#endsAtMs ?? 0;
+    return this.#particulars?.endsAtMs ?? 0;
   }
 
   set endsAtMs(atMs: number) {
-    this.#endsAtMs = atMs === 0 ? null : atMs;
+    if (atMs !== this.endsAtMs) this.#particular.endsAtMs = atMs === 0 ? null : atMs;
   }
 
   /** When it was released, ms since 1970; 0 while it is in. */
   get releasedAtMs(): number {
-    return this.#releasedAtMs ?? 0;
+    return this.release === null ? 0 : this.release.atMs;
   }
 
-  set releasedAtMs(atMs: number) {
-    this.#releasedAtMs = atMs === 0 ? null : atMs;
+  /** Why it was released; null while it is in. */
+  get reason(): ReleaseReason | null {
+    return this.release === null ? null : this.release.reason;
+  }
+
+  get #particular(): Particulars {
+    this.#particulars ??= new Particulars();
+    return this.#particulars;
   }
 }
 

@@ -91,7 +91,7 @@ function readForeign(file: KeyFile, id: string, conditions: KeyConditions): KeyV
   if (!conditions.allowUnverified) {
     return refused(
       'key-unverified',
-      `The key file has no ed25519 signature, and this server accepts no unverified keys. Install a signed key, or have unverified keys allowed in the configuration.${hint}`,
+      `The key file has no ed25519 signature, and this server accepts no unverified keys. Install a signed key, or have unverified keys allowed in the configuration (LICTOR_ALLOW_UNVERIFIED_KEYS).${hint}`,
     );
   }
   if (stated === undefined) {

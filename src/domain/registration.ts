@@ -56,7 +56,7 @@ export function decideRegister(draft: Draft, operation: Register, policy: Policy
   // Its rows are asked for anew, to count under the key that it has taken.
   if (place?.report && place.report.rows > 0 && kind === 'retry' && place.report.pool !== choice.changes.key)
     unreport(draft, place, 'moved', actor, reportsUnder(draft, choice.changes.key));
-  if (current) moveHoldings(draft, current, choice.changes.key ?? null, actor);
+  if (current) moveHoldings(draft, current, choice.changes.key ?? null, actor, policy);
   const begins = kind !== 'retry';
   const { licenseServers: _former, address: _place, closed: _closed, ...known } = current ?? {};
   const instance = withChanges(

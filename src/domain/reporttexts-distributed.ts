@@ -60,46 +60,67 @@ const COLUMNS = 'Connections  License Units  Client';
  * that it shares with others, and a grand total of each key (F-19, F-62, notes 2.7).
  */
 export function serversText({ servers, totals, isCut, atMs, instance }: ServersShown): string {
-  const of = instance === null ? 'all servers' : `server ${printable(instance)}`;
-  const lines = [`License Server database of ${of} at ${new Date(atMs).toISOString()}`];
+  const parts = [serversTitle(instance, atMs)];
   for (const [index, server] of servers.entries()) {
     const total = totals.find(({ pool }) => pool === server.pool);
-    if (servers[index - 1]?.pool !== server.pool) lines.push('', keyLine(server, total));
-    lines.push('', ...serverLines(server));
+    if (servers[index - 1]?.pool !== server.pool) parts.push(serversKeyLine(server, total));
+    parts.push(serverHead(server), ...server.clients.map(serverClientLine), serverTail(server));
     const isLast = servers[index + 1]?.pool !== server.pool;
     if (isLast && total !== undefined && instance === null && !(isCut && index === servers.length - 1)) {
-      lines.push('', ...totalLines(total));
+      parts.push(serversTotal(total));
     }
   }
-  if (servers.length === 0) lines.push('', 'No instance uses a key.');
-  if (isCut) lines.push('', CUT);
-  return `${lines.join('\n')}\n`;
+  if (servers.length === 0) parts.push(NO_SERVERS);
+  if (isCut) parts.push(`\n${CUT}\n`);
+  return parts.join('');
+}
+
+/** What stands in the place of the servers where there are none. */
+export const NO_SERVERS = '\nNo instance uses a key.\n';
+
+/** The first line of `DumpServer`, which is of one instance, and of `DumpServers`. */
+export function serversTitle(instance: string | null, atMs: number): string {
+  const of = instance === null ? 'all servers' : `server ${printable(instance)}`;
+  return `License Server database of ${of} at ${new Date(atMs).toISOString()}\n`;
 }
 
 function row(connections: number | '', units: number | 'shr', client: string): string {
-  return `${String(connections).padStart(11)}  ${String(units).padStart(13)}  ${client}`;
+  return `${String(connections).padStart(11)}  ${String(units).padStart(13)}  ${client}\n`;
 }
 
-function keyLine({ key, instance }: ServerShown, total: KeyTotalShown | undefined): string {
+/** What stands above the instances of a key. */
+export function serversKeyLine(
+  { key, instance }: Pick<ServerShown, 'key' | 'instance'>,
+  total: KeyTotalShown | undefined,
+): string {
   const name = key === null ? `Instance ${instance} without a usable key` : `Key ${key}`;
-  if (total === undefined) return name;
-  return `${name}: ${total.unitsAuthorised} license units authorized, ${total.unitsEnforced} enforced`;
+  if (total === undefined) return `\n${name}\n`;
+  return `\n${name}: ${total.unitsAuthorised} license units authorized, ${total.unitsEnforced} enforced\n`;
 }
 
-function serverLines({ instance, state, clients, ...all }: ServerShown): string[] {
-  const lines = [`     Instance ${instance}${state === 'active' ? '' : ` (${state})`}`, COLUMNS];
-  for (const { connections, units, isShared, userId } of clients) {
-    lines.push(row(connections, isShared ? 'shr' : units, printable(userId)));
-  }
-  if (all.unitsReserved > 0) lines.push(row('', all.unitsReserved, '(leased and not in use)'));
-  lines.push(row(all.connections, all.units, `Total of ${countOf(all.users, 'client')}`));
-  lines.push(row('', all.unitsShared, 'Units shared with other instances'));
-  return lines;
+/** What stands above the rows of an instance. */
+export function serverHead({ instance, state }: Pick<ServerShown, 'instance' | 'state'>): string {
+  return `\n     Instance ${instance}${state === 'active' ? '' : ` (${state})`}\n${COLUMNS}\n`;
 }
 
-function totalLines({ connections, unitsInUse, users, instances }: KeyTotalShown): string[] {
+/** A row of an instance. */
+export function serverClientLine({ connections, units, isShared, userId }: ClientShown): string {
+  return row(connections, isShared ? 'shr' : units, printable(userId));
+}
+
+/** What stands below the rows of an instance. */
+export function serverTail(
+  all: Pick<ServerShown, 'users' | 'connections' | 'units' | 'unitsShared' | 'unitsReserved'>,
+): string {
+  const reserved = all.unitsReserved > 0 ? row('', all.unitsReserved, '(leased and not in use)') : '';
+  const total = row(all.connections, all.units, `Total of ${countOf(all.users, 'client')}`);
+  return `${reserved}${total}${row('', all.unitsShared, 'Units shared with other instances')}`;
+}
+
+/** What stands below the instances of a key. */
+export function serversTotal({ connections, unitsInUse, users, instances }: KeyTotalShown): string {
   const of = `${countOf(users, 'client')} on ${countOf(instances, 'active instance')}`;
-  return ['     All instances', COLUMNS, row(connections, unitsInUse, `Grand total of ${of}`)];
+  return `\n     All instances\n${COLUMNS}\n${row(connections, unitsInUse, `Grand total of ${of}`)}`;
 }
 
 function countOf(count: number, noun: string): string {

@@ -15,7 +15,7 @@ import { DueQueue, EndingQueue } from './due.ts';
 import { countDuration, durationBucket } from './durations.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Excess } from './excesses.ts';
-import { type Lease, type Login, Place, Pool, type Touched, touch, User } from './holdings.ts';
+import { type Lease, type Login, Place, Pool, type Release, type Touched, touch, User } from './holdings.ts';
 import { defaultPoolOf, type Instance, isDefaultPool } from './instances.ts';
 import type { InstalledKey } from './keyring.ts';
 import {
@@ -63,6 +63,7 @@ export class Table {
   touched: Touched | null = null;
   #remembered: Login[] = [];
   #rememberedFrom = 0;
+  #release: Release = { atMs: 0, reason: 'logout' };
   #undo: (() => void)[] | null = null;
   /** How many batches were begun. */
   #batches = 0;
@@ -196,18 +197,22 @@ export class Table {
   /** Remembers an ID that is gone, and forgets the oldest beyond the bounds. */
   remember(login: Login, atMs: number, reason: ReleaseReason): void {
     const { place } = login;
-    login.releasedAtMs = atMs;
-    login.reason = reason;
+    login.release = this.#releaseOf(atMs, reason);
     place.released.set(login.id, login);
     this.#remembered.push(login);
     this.touched?.logins.add(login);
     this.#undo?.push(() => {
       this.#remembered.pop();
       place.released.delete(login.id);
-      login.releasedAtMs = 0;
-      login.reason = null;
+      login.release = null;
     });
     this.#forget(atMs);
+  }
+
+  /** Logins that go together go for one reason, and mostly come here one after the other. */
+  #releaseOf(atMs: number, reason: ReleaseReason): Release {
+    if (this.#release.atMs !== atMs || this.#release.reason !== reason) this.#release = { atMs, reason };
+    return this.#release;
   }
 
   #forget(atMs: number): void {

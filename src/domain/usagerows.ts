@@ -109,6 +109,8 @@ export interface ProcessRow {
 
 /** A user of a key on one instance (`ConnectionList`, `dumpkey.txt`), by user ID and then by instance. */
 export interface KeyUserRow {
+  /** The key, or the default licence of an instance. */
+  readonly pool: string;
   readonly userId: string;
   readonly instance: string;
   readonly connections: number;
@@ -116,4 +118,6 @@ export interface KeyUserRow {
   readonly units: number;
   /** Whether his unit stands on another row (`shr`). */
   readonly isShared: boolean;
+  /** Whether another row has the same unit, wherever it stands. */
+  readonly isElsewhere: boolean;
 }

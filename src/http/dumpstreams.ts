@@ -4,7 +4,6 @@
  */
 
 import type { ProcessShown } from '../domain/reportrows.ts';
-import { keyClientLine, keyHead, keysTitle } from '../domain/reporttexts-distributed.ts';
 import {
   type DumpForm,
   type DumpLayout,
@@ -16,9 +15,7 @@ import {
   userLayout,
   userLine,
 } from '../domain/reporttexts-dumps.ts';
-import type { KeyUserRow, UserRow } from '../domain/usagerows.ts';
-import type { Dump } from '../service/dumps.ts';
-import type { KeyHeads } from '../service/keyreports.ts';
+import type { UserRow } from '../domain/usagerows.ts';
 
 /** Rows in batches, from memory or from the database. */
 export type Batches<Row> = Iterable<readonly Row[]> | AsyncIterable<readonly Row[]>;
@@ -93,29 +90,6 @@ async function* pieces<Row>(
     yield { text, count };
   }
   if (layout === null) yield { text: head + dumpHead(layoutOf([]), of, units), count };
-}
-
-/**
- * `DumpKey` and `DumpKeys` of more rows than one page bears (F-62).
- *
- * @param heads - the keys without their rows.
- * @param isOne - whether one key was asked for.
- * @param open - opens the rows of a pool; they are read, or closed.
- */
-export async function* keyRowsText(
-  { keys, asOf, mayShow, addressOf }: KeyHeads,
-  isOne: boolean,
-  open: (pool: string) => Promise<Dump<KeyUserRow>>,
-): AsyncGenerator<string> {
-  yield keysTitle(isOne, asOf.atMs);
-  for (const { pool, key, ...use } of keys) {
-    yield keyHead({ ...use, key: key?.id ?? null });
-    for await (const rows of (await open(pool)).batches) {
-      const shown = rows.filter(({ instance }) => mayShow(pool, instance));
-      if (shown.length === 0) continue;
-      yield shown.map((row) => keyClientLine({ ...row, address: addressOf(row.instance) })).join('');
-    }
-  }
 }
 
 /**

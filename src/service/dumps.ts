@@ -14,12 +14,15 @@ import type { KeyUserRow, UserRow } from '../domain/usagerows.ts';
 import {
   type DumpHead,
   type DumpReader,
+  type KeyDumpOf,
   openKeyDump,
   openProcessDump,
   openUserDump,
 } from '../storage/dumps.ts';
 import { whileReachable } from './reachable.ts';
 
+/** How many rows of a dump of servers or keys are made in memory when it is wanted whole. */
+export const WHOLE_ROWS_IN_MEMORY_MAX = 20_000;
 /** How many dumps a replica makes at the same time. */
 export const DUMPS_MAX = 2;
 /** How long Postgres may take to gather the rows, in milliseconds: below what counts as a long transaction. */
@@ -42,6 +45,8 @@ export interface DumpsOptions {
   /** How many rows are read at a time; only tests need another number. */
   readonly rowsPerRead?: number;
   readonly stallMs?: number;
+  /** How many rows are gone through in memory; only tests need another number. */
+  readonly rowsInMemoryMax?: number;
 }
 
 /** A dump. Whoever gets one reads it to its end, or closes it. */
@@ -53,7 +58,7 @@ export interface Dump<Item> extends DumpHead {
 }
 
 /** How a dump is opened in storage. */
-type Opener<Item> = (sql: Sql, shard: number, of: string, timeoutMs: number) => Promise<DumpReader<Item>>;
+type Opener<Of, Item> = (sql: Sql, shard: number, of: Of, timeoutMs: number) => Promise<DumpReader<Item>>;
 
 /** Makes dumps. */
 export class Dumps {
@@ -62,6 +67,11 @@ export class Dumps {
 
   constructor(options: DumpsOptions) {
     this.#options = options;
+  }
+
+  /** How many rows of a dump of servers or keys are made in memory when it is wanted whole. */
+  get wholeRowsInMemoryMax(): number {
+    return Math.min(WHOLE_ROWS_IN_MEMORY_MAX, this.#options.rowsInMemoryMax ?? WHOLE_ROWS_IN_MEMORY_MAX);
   }
 
   /**
@@ -78,15 +88,16 @@ export class Dumps {
     return this.#open(openProcessDump, instance, signal);
   }
 
-  /**
-   * The users of a key on each of its instances, by user ID and instance; as `users`.
-   * @param pool - the key, or the default licence of an instance.
-   */
-  keyUsers(pool: string, signal?: AbortSignal): Promise<Dump<KeyUserRow>> {
-    return this.#open(openKeyDump, pool, signal);
+  /** The users of keys on each of their instances, of all those keys at one instant; as `users`. */
+  keyUsers(of: KeyDumpOf, signal?: AbortSignal): Promise<Dump<KeyUserRow>> {
+    return this.#open(openKeyDump, of, signal);
   }
 
-  async #open<Item>(opener: Opener<Item>, of: string, signal: AbortSignal | undefined): Promise<Dump<Item>> {
+  async #open<Of, Item>(
+    opener: Opener<Of, Item>,
+    of: Of,
+    signal: AbortSignal | undefined,
+  ): Promise<Dump<Item>> {
     signal?.throwIfAborted();
     if (this.#underWay >= DUMPS_MAX) throw tooMany();
     const { connect, shard, rowsPerRead = ROWS_PER_READ, stallMs = DUMP_STALL_MS_MAX } = this.#options;

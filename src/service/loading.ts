@@ -3,7 +3,7 @@
  */
 
 import type { ReleaseReason } from '../domain/events.ts';
-import { Lease, Login, type Moment, type Phase } from '../domain/holdings.ts';
+import { Lease, Login, type Moment, type Phase, totalsOf } from '../domain/holdings.ts';
 import { addLease, setAllowance, setLease } from '../domain/leasetable.ts';
 import type { ReportedUser } from '../domain/reports.ts';
 import { DivergenceError, ORDINARY, Table } from '../domain/table.ts';
@@ -53,10 +53,7 @@ export class TableBuilder implements SnapshotReader {
     const expiresAtMs = record.grantedAtMs + record.leaseSeconds * 1000;
     if (record.leaseSeconds > 0 && record.expiresAtMs !== expiresAtMs) login.expiresAtMs = record.expiresAtMs;
     login.index = record.index;
-    login.connections = record.connections;
-    login.units = record.units;
-    login.unitsAdded = record.unitsAdded;
-    login.transitioned = record.transitioned;
+    login.totals = totalsOf(record.connections, record.units, record.unitsAdded, record.transitioned);
     login.print = record.print;
     if (record.releasedAtMs === 0) {
       table.addLogin(login, record.userId, ORDINARY);

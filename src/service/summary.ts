@@ -94,6 +94,25 @@ export interface DumpPage {
   readonly asOf: AsOf;
 }
 
+/** The instances of a pool without their rows, for a dump that is read from the fold. */
+export interface PoolHead {
+  readonly pool: string;
+  readonly key: string | null;
+  /** Null where the asker may not see it. */
+  readonly total: KeyTotal | null;
+  /** Those that are registered with it, or hold leased units, by name. There may be somebody on others too. */
+  readonly instances: readonly Pick<ServerUsage, 'instance' | 'unitsReserved'>[];
+}
+
+/** The pools without their rows. */
+export interface PoolHeads {
+  readonly pools: readonly PoolHead[];
+  /** Whether the asker may see the rows of an instance under a pool. */
+  mayShow(pool: string, instance: string): boolean;
+  /** The state of an instance, whatever it is registered with. */
+  stateOf(instance: string): ServerUsage['state'];
+}
+
 /** What the reports need. */
 export interface SummaryOptions {
   readonly lane: Pick<Lane, 'read'>;
@@ -127,7 +146,7 @@ export class Summary {
       return {
         key: keyOfPool(pool),
         distributed: distributedUse(table, pool),
-        local: instance === null ? null : localUse(table, pool, instance),
+        local: instance === null ? null : localUse(table, instance),
         asOf: this.#asOf(table),
       };
     });
@@ -167,9 +186,52 @@ export class Summary {
     });
   }
 
+  /**
+   * The instances alone, by key and name.
+   * @param wanted - as the page of `dump`.
+   * @throws as `dump`.
+   */
+  heads(
+    principal: Principal,
+    wanted: { readonly key: string | undefined; readonly instance?: string | undefined },
+  ): Promise<PoolHeads> {
+    const { key, instance = null } = wanted;
+    return this.#options.lane.read((table) => {
+      if (instance !== null) requireOn(table, principal, 'usage.read', instance);
+      const mayShow = (pool: string, name: string) =>
+        (instance === null || name === instance) &&
+        permits(principal, 'usage.read', { instance: name, keyId: keyOfPool(pool) });
+      const pools = poolIds(table, key).map((id) => headOf(table, principal, id, mayShow));
+      const states = new Map([...table.instances.values()].map(({ name, state }) => [name, state]));
+      return { pools, mayShow, stateOf: (name) => states.get(name) ?? 'removed' };
+    });
+  }
+
   #asOf(table: Table): AsOf {
     return { atMs: this.#options.clock.nowMs(), version: table.version };
   }
+}
+
+function headOf(table: Table, principal: Principal, id: string, mayShow: PoolHeads['mayShow']): PoolHead {
+  const pool = table.pools.get(id);
+  // Only where units are leased is there anything to say that the rows do not.
+  const leased =
+    pool !== undefined && pool.leases.size > 0 ? clientsByInstance(pool) : new Map<string, ClientRows>();
+  const names = new Set<string>(leased.keys());
+  for (const { name, key } of table.instances.values())
+    if ((key ?? defaultPoolOf(name)) === id) names.add(name);
+  return {
+    pool: id,
+    key: keyOfPool(id),
+    total: mayCount(principal, table, id) ? totalOf(table, id) : null,
+    instances: [...names]
+      .filter((name) => mayShow(id, name))
+      .sort(byCodeUnits)
+      .map((name) => ({
+        instance: name,
+        unitsReserved: leased.get(name)?.unitsReserved ?? 0,
+      })),
+  };
 }
 
 /** How many rows still go on a page. One that does not fit makes it full. */
@@ -241,18 +303,18 @@ function distributedUse(table: Table, id: string): DistributedUse {
   };
 }
 
-function localUse(table: Table, id: string, instance: Instance): LocalUse {
-  const { name } = instance;
-  const { clients } = rowsOf(table, id).get(name) ?? NOBODY_THERE;
-  const marks = table.places.get(name)?.marks;
+/** Of everything that the instance holds: it may have logins under a key that has ended, beside its own. */
+function localUse(table: Table, instance: Instance): LocalUse {
+  const place = table.places.get(instance.name);
+  const marks = place?.marks;
   return {
-    instance: name,
+    instance: instance.name,
     connectionsPeak: marks?.connectionsPeak ?? 0,
     unitsPeak: marks?.unitsPeak ?? 0,
     generation: generationOf(instance),
-    users: clients.length,
-    connections: clients.reduce((total, { connections }) => total + connections, 0),
-    units: clients.reduce((total, { unitsHere }) => total + unitsHere, 0),
+    users: marks?.users ?? 0,
+    connections: marks?.connections ?? 0,
+    units: place?.units ?? 0,
   };
 }
 

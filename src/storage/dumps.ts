@@ -180,74 +180,101 @@ export function openProcessDump(
   return open(sql, shard, query, show, timeoutMs);
 }
 
+/** Which rows of keys are wanted, and in which order. */
+export interface KeyDumpOf {
+  /** Keys, and default licences of instances, in the order in which they come. */
+  readonly pools: readonly string[];
+  /** Only the rows on this instance; null for all. */
+  readonly instance: string | null;
+  /** What goes first under a key. */
+  readonly first: 'user' | 'instance';
+}
+
 /** Connections that are on the books: logins, what counts as reported, and what instances may hold. */
-function booksOf(tx: TransactionSql, shard: number, pool: string): PendingQuery<Row[]> {
+function booksOf(tx: TransactionSql, shard: number, pools: readonly string[]): PendingQuery<Row[]> {
   return tx`
     allowed as (
-      select a.user_id, l.instance, sum(a.allowance)::integer as connections
+      select l.pool, a.user_id, l.instance, sum(a.allowance)::integer as connections
       from lease_allowances as a join unit_leases as l on l.shard = a.shard and l.id = a.lease
-      where l.shard = ${shard} and l.pool = ${pool} and a.allowance > 0 group by a.user_id, l.instance
+      where l.shard = ${shard} and l.pool = any (${pools as string[]}::text[]) and a.allowance > 0
+      group by l.pool, a.user_id, l.instance
     ), books as (
-      select user_id, instance, 1 as connections from logins
-      where shard = ${shard} and pool = ${pool} and released_at is null and user_id is not null
+      select pool, user_id, instance, 1 as connections from logins
+      where shard = ${shard} and pool = any (${pools as string[]}::text[]) and released_at is null
+        and user_id is not null
       union all
-      select row.user_id, instance, row.connections
+      select state.pool, row.user_id, instance, row.connections
       from instance_users as row join instance_reports as state using (shard, instance)
-      where shard = ${shard} and state.pool = ${pool} and state.counted
+      where shard = ${shard} and state.pool = any (${pools as string[]}::text[]) and state.counted
       union all
-      select user_id, instance, connections from allowed
+      select pool, user_id, instance, connections from allowed
     ), booked as (
-      select b.user_id, b.instance, sum(b.connections)::integer as connections,
+      select b.pool, b.user_id, b.instance, sum(b.connections)::integer as connections,
         coalesce(bool_or(u.transitioned or u.apart), false) as is_each_counted,
-        row_number() over (partition by b.user_id order by b.instance collate "C") as number
+        row_number() over (partition by b.pool, b.user_id order by b.instance collate "C") as number,
+        count(*) over (partition by b.pool, b.user_id) as places
       from books as b left join license_users as u
-        on u.shard = ${shard} and u.pool = ${pool} and u.user_id = b.user_id
-      group by b.user_id, b.instance
+        on u.shard = ${shard} and u.pool = b.pool and u.user_id = b.user_id
+      group by b.pool, b.user_id, b.instance
     )`;
 }
 
 /** Connections on leased units, which cost a unit each: what instances that are there reported beyond the books. */
-function beyondOf(tx: TransactionSql, shard: number, pool: string): PendingQuery<Row[]> {
+function beyondOf(tx: TransactionSql, shard: number, pools: readonly string[]): PendingQuery<Row[]> {
   return tx`
     present as (
-      select instance from unit_leases where shard = ${shard} and pool = ${pool}
-      union select instance from booked
+      select pool, instance from unit_leases
+      where shard = ${shard} and pool = any (${pools as string[]}::text[])
+      union select pool, instance from booked
     ), beyond as (
-      select row.user_id, instance, row.connections - coalesce(allowed.connections, 0) as connections
+      select state.pool, row.user_id, instance,
+        row.connections - coalesce(allowed.connections, 0) as connections
       from instance_users as row join instance_reports as state using (shard, instance)
-      left join allowed using (user_id, instance)
-      where shard = ${shard} and state.pool = ${pool} and not state.counted
-        and row.connections > coalesce(allowed.connections, 0) and instance in (select instance from present)
+      left join allowed using (pool, user_id, instance)
+      where shard = ${shard} and state.pool = any (${pools as string[]}::text[]) and not state.counted
+        and row.connections > coalesce(allowed.connections, 0)
+        and (state.pool, instance) in (select pool, instance from present)
     )`;
 }
 
 /**
- * The users of a key on each of its instances, by user ID and then by instance. A user who is counted together
- * stands on the first of his instances by name, and his other rows share that unit (trap 1).
+ * The users of keys on each of their instances. A user who is counted together stands on the first of his
+ * instances by name, and his other rows share that unit (trap 1).
  */
 export function openKeyDump(
   sql: Sql,
   shard: number,
-  pool: string,
+  { pools, instance, first }: KeyDumpOf,
   timeoutMs: number,
 ): Promise<DumpReader<KeyUserRow>> {
-  const query = (tx: TransactionSql) => tx`
-    with ${booksOf(tx, shard, pool)}, ${beyondOf(tx, shard, pool)}, rows as (
-      select user_id, instance, coalesce(b.connections, 0) + coalesce(e.connections, 0) as connections,
-        coalesce(case when is_each_counted then b.connections when number = 1 then 1 else 0 end, 0)
-          + coalesce(e.connections, 0) as units,
-        e.connections is null and not is_each_counted and number > 1 as is_shared
-      from booked as b full join beyond as e using (user_id, instance)
-    )
-    select user_id as "userId", instance, connections, units, is_shared as "isShared",
-      count(*) over () as "totalRows", sum(units) over () as "totalUnits"
-    from rows order by user_id collate "C", instance collate "C"`;
+  const query = (tx: TransactionSql) => {
+    const order = {
+      user: tx`user_id collate "C", instance collate "C"`,
+      instance: tx`instance collate "C", user_id collate "C"`,
+    };
+    return tx`
+      with ${booksOf(tx, shard, pools)}, ${beyondOf(tx, shard, pools)}, rows as (
+        select pool, user_id, instance, coalesce(b.connections, 0) + coalesce(e.connections, 0) as connections,
+          coalesce(case when is_each_counted then b.connections when number = 1 then 1 else 0 end, 0)
+            + coalesce(e.connections, 0) as units,
+          e.connections is null and not is_each_counted and number > 1 as is_shared,
+          coalesce(not is_each_counted and places > 1, false) as is_elsewhere
+        from booked as b full join beyond as e using (pool, user_id, instance)
+      )
+      select pool, user_id as "userId", instance, connections, units, is_shared as "isShared",
+        is_elsewhere as "isElsewhere", count(*) over () as "totalRows", sum(units) over () as "totalUnits"
+      from rows join unnest(${pools as string[]}::text[]) with ordinality as wanted (pool, place) using (pool)
+      where instance = coalesce(${instance}, instance)
+      order by place, ${order[first]}`;
+  };
   const show = (row: KeyUserRow): KeyUserRow => ({
+    pool: row.pool,
     userId: row.userId,
     instance: row.instance,
     connections: row.connections,
     units: row.units,
     isShared: row.isShared,
+    isElsewhere: row.isElsewhere,
   });
   return open(sql, shard, query, show, timeoutMs);
 }

@@ -20,6 +20,15 @@ export function inTransaction<Value>(
   options: string,
   run: (tx: TransactionSql) => Promise<Value>,
 ): Promise<Value> {
+  // The driver keeps an error of the first time that each of its statements was asked for, its own commit among them,
+  // and with it for ever whatever the functions in its frames can see. That must not be what is written, such as a
+  // whole fold: so nothing below sees `run` once it has begun.
+  let waiting: typeof run | null = run;
+  const begun = (tx: TransactionSql) => {
+    const work = waiting!;
+    waiting = null;
+    return work(tx);
+  };
   return new Promise((resolve, reject) => {
     let isLost = false;
     const lose = (error: unknown) => {
@@ -31,9 +40,7 @@ export function inTransaction<Value>(
         apply(target, self, args) {
           if (isLost)
             throw Object.assign(new Error('the connection was lost'), { code: 'CONNECTION_CLOSED' });
-          const made = Reflect.apply(target as unknown as (...given: unknown[]) => unknown, self, args);
-          forgetOrigin(made);
-          return made;
+          return Reflect.apply(target as unknown as (...given: unknown[]) => unknown, self, args);
         },
       });
     const whole = sql.begin(
@@ -41,7 +48,7 @@ export function inTransaction<Value>(
       (tx) =>
         // After a loss this stays open for ever, so that the driver sends no rollback after it.
         new Promise<Value>((done, fail) => {
-          run(guard(tx)).then(done, (error) => {
+          begun(guard(tx)).then(done, (error) => {
             if (isLost || isConnectionError(error)) lose(error);
             else fail(error);
           });
@@ -50,12 +57,4 @@ export function inTransaction<Value>(
     // It is rejected as well when the connection closes between two statements.
     whole.then(resolve, lose);
   });
-}
-
-/**
- * Makes a text of where a statement was asked for. The driver keeps an error of the first time for ever, and with
- * its frames everything that the functions in them can see, such as a whole fold; a text keeps nothing.
- */
-function forgetOrigin(made: unknown): void {
-  void (made as { readonly origin?: string }).origin;
 }

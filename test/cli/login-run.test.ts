@@ -305,7 +305,7 @@ describe('while the command runs', () => {
     started.stdin.end('\n');
     const { code, stderr } = await started.ended;
     expect(code).toBe(4);
-    expect(stderr).toContain('comes back by itself within 5 s');
+    expect(stderr).toContain('comes back by itself within 10 s');
     await until(async () => (await unitsInUse()) === 0, PATIENCE_MS, 'the lease has ended');
     await relay.close();
   }, 40_000);

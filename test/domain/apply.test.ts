@@ -59,7 +59,7 @@ describe('applying rows (R-4)', () => {
     const granted = makeGranted({ leaseSeconds: 60, processId: 4711, ends: START_MS + 9, parent: 'p' });
     const login = applied([], [granted]).places.get('a')?.logins.get('one');
     expect(login).toBeDefined();
-    expect({ ...login, expiresAtMs: login?.expiresAtMs, endsAtMs: login?.endsAtMs }).toMatchObject({
+    expect(login).toMatchObject({
       kind: 'user',
       phase: 'active',
       processId: 4711,
@@ -68,9 +68,7 @@ describe('applying rows (R-4)', () => {
       endsAtMs: START_MS + 9,
       moment: { version: 2, atMs: START_MS + 1 },
       index: 0,
-      connections: 1,
-      units: 1,
-      unitsAdded: 1,
+      totals: { connections: 1, units: 1, unitsAdded: 1, transitioned: false },
       print: 7,
     });
   });

@@ -106,4 +106,6 @@ const EXPECTED_TO_BE_MET = [
   'moved',
   'activated null',
   'activated removal',
+  'marks-reset',
+  'durations-cleared',
 ];

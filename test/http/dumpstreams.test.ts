@@ -1,10 +1,11 @@
 /** The pieces of which dumps are sent: together they are the texts that are made whole. */
 
 import { describe, expect, test } from '@jest/globals';
-import { keysText } from '../../src/domain/reporttexts-distributed.ts';
+import { keysText, serversText } from '../../src/domain/reporttexts-distributed.ts';
 import { processDumpText, userDumpText } from '../../src/domain/reporttexts-dumps.ts';
 import type { UserRow } from '../../src/domain/usagerows.ts';
-import { jsonLines, keyRowsText, processText, userText } from '../../src/http/dumpstreams.ts';
+import { keyRowsText, serverRowsText } from '../../src/http/distributedstreams.ts';
+import { jsonLines, processText, userText } from '../../src/http/dumpstreams.ts';
 
 const NOW_MS = Date.UTC(2030, 0, 1, 12);
 
@@ -83,26 +84,97 @@ describe('a dump in pieces', () => {
   });
 });
 
-test('the dump of a key in pieces is the text that is made whole, less what may not be seen', async () => {
-  const fields = [['OrderNumber', '1']] as const;
-  const use = { instances: 2, unitsAuthorised: 8, unitsInUse: 2, unitsPeak: 3 };
-  const rows = ['a', 'b', 'secret'].map((instance, index) => ({
-    userId: 'alice',
-    instance,
-    connections: 1,
+/** The rows of a key by which somebody on two instances costs one unit; of the last one nobody may see anything. */
+const KEY_ROWS = ['a', 'c', 'secret'].flatMap((instance, index) =>
+  ['alice', 'bob'].map((userId) => ({
+    ...{ pool: 'pool-1', userId, instance, connections: 1 + index },
     units: index === 0 ? 1 : 0,
     isShared: index > 0,
-  }));
-  const shown = rows.slice(0, 2).map((row) => ({ ...row, address: `at-${row.instance}` }));
-  const keys = [{ key: null, fields, ...use, clients: shown }];
-  const whole = keysText({ keys, isCut: false, atMs: NOW_MS, isOne: true });
+    isElsewhere: true,
+  })),
+);
+const mayShow = (_pool: string, instance: string) => instance !== 'secret';
+
+test('the dump of keys in pieces is the text that is made whole, less what may not be seen', async () => {
+  const fields = [['OrderNumber', '1']] as const;
+  const use = { instances: 2, unitsAuthorised: 8, unitsInUse: 2, unitsPeak: 3 };
+  const rows = KEY_ROWS.toSorted((one, other) => (one.userId < other.userId ? -1 : 1));
+  const clients = rows
+    .filter(({ instance }) => instance !== 'secret')
+    .map((row) => ({ ...row, address: `at-${row.instance}` }));
+  const nobody = { key: null, fields, ...use };
+  const keys = [
+    { ...nobody, clients: [] },
+    { ...nobody, clients },
+    { ...nobody, clients: [] },
+  ];
+  const head = { key: null, fields, unitsEnforced: 8, ...use };
   const heads = {
-    keys: [{ pool: 'pool-1', key: null, fields, unitsEnforced: 8, ...use }],
+    keys: ['pool-0', 'pool-1', 'pool-2'].map((pool) => ({ pool, ...head })),
     asOf: { atMs: NOW_MS, version: 1 },
-    mayShow: (pool: string, instance: string) => pool === 'pool-1' && instance !== 'secret',
+    mayShow,
     addressOf: (instance: string) => `at-${instance}`,
   };
-  const head = { version: 1, atMs: NOW_MS, rows: 3, units: 1 };
-  const open = async () => ({ ...head, batches: inBatches(rows), close: async () => {} });
-  expect(await joined(keyRowsText(heads, true, open))).toBe(whole);
+  for (const one of [null, 'the-key']) {
+    const whole = keysText({ keys, isCut: false, atMs: NOW_MS, isOne: one !== null });
+    expect(await joined(keyRowsText(heads, { of: one, atMs: NOW_MS }, inBatches(rows)))).toBe(whole);
+  }
+});
+
+describe('the dump of servers in pieces', () => {
+  const total = {
+    unitsInUse: 2,
+    unitsEnforced: 9,
+    unitsAuthorised: 8,
+    users: 2,
+    connections: 9,
+    instances: 3,
+  };
+  const rows = KEY_ROWS.filter(({ instance }) => instance !== 'secret');
+  const server = (pool: string, instance: string, unitsReserved = 0) => {
+    const clients = rows.filter((row) => row.pool === pool && row.instance === instance);
+    const sum = (of: (row: (typeof rows)[number]) => number) =>
+      clients.reduce((all, row) => all + of(row), 0);
+    return {
+      ...{ pool, key: pool, instance, clients, unitsReserved },
+      state: instance === 'c' ? ('removed' as const) : ('active' as const),
+      users: clients.length,
+      connections: sum(({ connections }) => connections),
+      units: sum(({ units }) => units) + unitsReserved,
+      unitsShared: clients.length,
+    };
+  };
+  const servers = [
+    server('pool-0', 'z'),
+    server('pool-1', 'a', 3),
+    server('pool-1', 'b', 2),
+    server('pool-1', 'c'),
+    server('pool-1', 'd'),
+    server('pool-2', 'e'),
+  ];
+  const poolOf = (pool: string) => ({
+    ...{ pool, key: pool, total: { pool, key: pool, ...total } },
+    // Nothing of the instance c is known but that somebody is there.
+    instances: servers.filter((one) => one.pool === pool && one.instance !== 'c'),
+  });
+  const heads = {
+    pools: ['pool-0', 'pool-1', 'pool-2', 'pool-3'].map(poolOf),
+    mayShow,
+    stateOf: (instance: string) => (instance === 'c' ? ('removed' as const) : ('active' as const)),
+  };
+
+  test.each([null, 'a'])(
+    'is the text that is made whole, with instances that nobody is on (%s)',
+    async (of) => {
+      const totals = heads.pools.map((pool) => pool.total);
+      const whole = serversText({ servers, totals, isCut: false, atMs: NOW_MS, instance: of });
+      expect(await joined(serverRowsText(heads, { of, atMs: NOW_MS }, inBatches(KEY_ROWS)))).toBe(whole);
+    },
+  );
+
+  test('of nothing says so', async () => {
+    const none = { ...heads, pools: [] };
+    const whole = serversText({ servers: [], totals: [], isCut: false, atMs: NOW_MS, instance: null });
+    expect(await joined(serverRowsText(none, { of: null, atMs: NOW_MS }, []))).toBe(whole);
+  });
 });

@@ -15,6 +15,7 @@ const FOLD_TIMEOUT_MS = 10_000;
 
 let started: StartedApp;
 let clock: StandingClock;
+let key: string;
 let closeFold: () => Promise<void>;
 
 beforeAll(async () => {
@@ -32,7 +33,9 @@ beforeAll(async () => {
     await leadership.close();
   };
   const { id } = await started.installKey({ OrderNumber: 8_501, AuthorizedUnits: 6 });
+  key = id;
   await started.register('large', id);
+  await started.register('idle', id);
   await folded();
   for (const [user, pid] of [
     ['carol', 1],
@@ -125,6 +128,99 @@ bob     User    1               1       0       1       1       0
     ]);
     const processes = (await get('processes', LINES)).body.trimEnd().split('\n').slice(1);
     expect(processes.map((line) => JSON.parse(line).processId)).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe('the dumps of servers and keys of more rows than are made in memory', () => {
+  const ask = (path: string, options = {}) => started.call(`GET ${path}`, options);
+  const linesOf = (body: string) =>
+    body
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  /** The instant of the fold, which is that of the last row of the journal. */
+  const asOf = () => new Date(clock.nowMs() - 1_000).toISOString();
+
+  test('as text, whole, with how many entries there are and as of when the fold is', async () => {
+    const servers = await ask('/v1/usage/servers', TEXT);
+    expect([servers.headers['dump-entries'], servers.headers['as-of']]).toEqual(['3', asOf()]);
+    expect(servers.body).toBe(`License Server database of all servers at ${asOf()}
+
+Key ${key}: 6 license units authorized, 6 enforced
+
+     Instance idle
+Connections  License Units  Client
+          0              0  Total of 0 clients
+                         0  Units shared with other instances
+
+     Instance large
+Connections  License Units  Client
+          2              1  alice
+          1              1  bob
+          1              1  carol
+          4              3  Total of 3 clients
+                         0  Units shared with other instances
+
+     All instances
+Connections  License Units  Client
+          4              3  Grand total of 3 clients on 2 active instances
+`);
+    const one = await ask('/v1/usage/servers?instance=large', TEXT);
+    expect(one.body).toMatch(/^License Server database of server large at /);
+    expect(one.body).not.toContain('idle');
+    const keys = await ask(`/v1/usage/keys?key=${key}`, TEXT);
+    expect(keys.headers['dump-entries']).toBe('3');
+    expect(keys.body).toContain('Current License Units Used =       3\n');
+    expect(keys.body.match(/^(alice|bob|carol) .* large$/gm)).toHaveLength(3);
+  });
+
+  test('as lines: what it is of, then each row', async () => {
+    const [head, ...rows] = linesOf((await ask('/v1/usage/servers', LINES)).body);
+    expect(head).toMatchObject({
+      totals: [{ key, unitsInUse: 3 }],
+      instances: [{ instance: 'idle' }, { instance: 'large', state: 'active', unitsReserved: 0 }],
+      asOf: asOf(),
+    });
+    const alice = { key, instance: 'large', userId: 'alice', connections: 2, units: 1, shared: false };
+    expect(rows[0]).toEqual({ ...alice, state: 'active' });
+    expect(rows).toHaveLength(3);
+    const [keys, ...clients] = linesOf((await ask('/v1/usage/keys', LINES)).body);
+    expect(keys).toMatchObject({ keys: [{ key, unitsInUse: 3 }], asOf: asOf() });
+    expect(clients[0]).toEqual(alice);
+    expect(clients).toHaveLength(3);
+  });
+
+  test('when too many are made already, is refused with a problem, before anything is sent', async () => {
+    const { sql } = started;
+    const begun = await sql.begin(async (tx) => {
+      await tx`lock table logins in access exclusive mode`;
+      const waiting = Promise.all([ask('/v1/usage/keys', TEXT), ask('/v1/usage/servers', LINES)]);
+      const dumping = async () => {
+        const [row] = await sql<{ count: number }[]>`
+          select count(*) from pg_stat_activity
+          where datname = current_database() and application_name = 'test dump' and wait_event_type = 'Lock'`;
+        return Number(row!.count) === 2;
+      };
+      await until(dumping, FOLD_TIMEOUT_MS, 'two dumps are being made');
+      for (const path of ['/v1/usage/servers', '/v1/usage/keys', '/v1/instances/large/dumps/all']) {
+        const { statusCode, headers, body } = await ask(path, TEXT);
+        expect([statusCode, JSON.parse(body).code]).toEqual([503, 'too-many-dumps']);
+        expect(headers['retry-after']).toBe('5');
+      }
+      return { waiting };
+    });
+    for (const { statusCode } of await begun.waiting) expect(statusCode).toBe(200);
+  });
+
+  test('of a token that is restricted has only what it may see', async () => {
+    const token = await started.token('instance', { instance: 'idle' });
+    const servers = await ask('/v1/usage/servers', { ...TEXT, token });
+    expect(servers.body).not.toContain('alice');
+    const viewer = await started.token('viewer', { keys: ['another'] });
+    for (const path of ['/v1/usage/servers', '/v1/usage/keys']) {
+      expect((await ask(path, { ...TEXT, token: viewer })).body).not.toMatch(/alice|large|idle/);
+      expect((await ask(path, { ...LINES, token: viewer })).body).not.toMatch(/alice|large|idle/);
+    }
   });
 });
 

@@ -36,6 +36,8 @@ async function allOf<Item>(batches: AsyncIterable<readonly Item[]>): Promise<Ite
   return items;
 }
 
+const ofKey = (pool: string) => ({ pools: [pool], instance: null, first: 'user' }) as const;
+
 function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => 'none',
@@ -71,7 +73,7 @@ describe('a dump', () => {
 
   test('of what holds nothing has no rows', async () => {
     const { dumps } = await open(0);
-    for (const dump of [await dumps.users('nobody'), await dumps.keyUsers('nothing')]) {
+    for (const dump of [await dumps.users('nobody'), await dumps.keyUsers(ofKey('nothing'))]) {
       expect(dump).toMatchObject({ rows: 0, units: 0 });
       expect(await allOf<unknown>(dump.batches)).toEqual([]);
     }
@@ -120,7 +122,7 @@ describe('a dump', () => {
 
   test('is one of two at the same time; a third is told to wait, until one has ended', async () => {
     const { dumps } = await open(1);
-    const held = [await dumps.users('a'), await dumps.keyUsers('key-1')];
+    const held = [await dumps.users('a'), await dumps.keyUsers(ofKey('key-1'))];
     const refused = await dumps.processes('a').catch((error) => error);
     expect(refused).toMatchObject({ code: 'too-many-dumps', extras: { retryAfterSeconds: 5 } });
     await held[0]!.close();

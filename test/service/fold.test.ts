@@ -21,7 +21,7 @@ afterEach(closeShards);
 
 const QUIET = { coordinated: false, lane: { headPollMs: NEVER_MS } } as const;
 /** What the fold alone is kept in. */
-const FOLD_TABLES = ['folds', 'key_pools', 'license_users', 'logins'];
+const FOLD_TABLES = ['folds', 'key_pools', 'license_users', 'logins', 'instance_marks'];
 
 /** The fold, the journal and what replicas hold are the same. */
 async function expectLevel(shard: TestShard, ...replicas: readonly TestReplica[]): Promise<void> {

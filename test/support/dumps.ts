@@ -4,8 +4,10 @@
 import { expect } from '@jest/globals';
 import type { Sql } from 'postgres';
 import { clientsByInstance } from '../../src/domain/clients.ts';
+import type { Pool } from '../../src/domain/holdings.ts';
 import { rowsOfInstance } from '../../src/domain/reportrows.ts';
 import type { Table } from '../../src/domain/table.ts';
+import type { KeyUserRow } from '../../src/domain/usagerows.ts';
 import { type DumpReader, openKeyDump, openProcessDump, openUserDump } from '../../src/storage/dumps.ts';
 import { SHARD, type TestShard } from './lane.ts';
 
@@ -24,10 +26,10 @@ export async function readWhole<Item>(reader: DumpReader<Item>): Promise<Item[]>
 }
 
 /** Opens a dump, and reads all of it. */
-async function dumped<Item>(
+async function dumped<Of, Item>(
   sql: Sql,
-  open: (sql: Sql, shard: number, of: string, timeoutMs: number) => Promise<DumpReader<Item>>,
-  of: string,
+  open: (sql: Sql, shard: number, of: Of, timeoutMs: number) => Promise<DumpReader<Item>>,
+  of: Of,
 ): Promise<{ readonly head: DumpReader<Item>; readonly items: Item[] }> {
   const head = await open(sql, SHARD, of, TIMEOUT_MS);
   const items = await readWhole(head);
@@ -48,20 +50,34 @@ export async function expectDumps(shard: TestShard, table: Table): Promise<void>
     const ofProcesses = await dumped(sql, openProcessDump, instance);
     expect(ofProcesses.items).toEqual(processes.map(({ order: _order, ...row }) => row));
   }
-  for (const pool of table.pools.values()) {
-    const expected = [...clientsByInstance(pool)].flatMap(([instance, { clients }]) =>
-      clients.map(({ userId, connections, units, isShared }) => ({
-        userId,
-        instance,
-        connections,
-        units,
-        isShared,
-      })),
-    );
-    const { items } = await dumped(sql, openKeyDump, pool.id);
-    const at = ({ userId, instance }: { userId: string; instance: string }) =>
-      Buffer.from(`${userId}\0${instance}`);
-    expect(items).toEqual(expected.sort((one, other) => Buffer.compare(at(one), at(other))));
+  const pools = [...table.pools.keys()].sort().reverse();
+  const expected = pools.flatMap((pool) => rowsOfPool(table.pools.get(pool)!));
+  const byUser = await dumped(sql, openKeyDump, { pools, instance: null, first: 'user' });
+  expect(byUser.items).toEqual(sorted(expected, pools, ({ userId, instance }) => `${userId}\0${instance}`));
+  const byInstance = await dumped(sql, openKeyDump, { pools, instance: null, first: 'instance' });
+  expect(byInstance.items).toEqual(
+    sorted(expected, pools, ({ userId, instance }) => `${instance}\0${userId}`),
+  );
+  for (const instance of table.places.keys()) {
+    const of = { pools, instance, first: 'instance' } as const;
+    const only = byInstance.items.filter((row) => row.instance === instance);
+    expect((await dumped(sql, openKeyDump, of)).items).toEqual(only);
   }
   await sql.end();
+}
+
+function rowsOfPool(pool: Pool): KeyUserRow[] {
+  return [...clientsByInstance(pool)].flatMap(([instance, { clients }]) =>
+    clients.map(({ unitsHere: _unitsHere, ...client }) => ({ pool: pool.id, instance, ...client })),
+  );
+}
+
+function sorted(
+  rows: readonly KeyUserRow[],
+  pools: readonly string[],
+  textOf: (row: KeyUserRow) => string,
+): KeyUserRow[] {
+  const byText = (one: KeyUserRow, other: KeyUserRow) =>
+    Buffer.compare(Buffer.from(textOf(one)), Buffer.from(textOf(other)));
+  return pools.flatMap((pool) => rows.filter((row) => row.pool === pool).sort(byText));
 }

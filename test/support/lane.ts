@@ -40,6 +40,7 @@ const TABLES = [
   'key_pools',
   'license_users',
   'logins',
+  'instance_marks',
   'license_keys',
   'instances',
 ] as const;

@@ -102,10 +102,14 @@ function leaseOf({ place, pool, allowances, short, exact, ...plain }: Lease) {
 }
 
 function loginOf(login: Login) {
-  const { place, pool, user, moment, ...plain } = login;
-  const { expiresAtMs, endsAtMs, releasedAtMs } = login;
+  const { place, pool, user, moment, totals, release: _release, ...plain } = login;
+  const { processId, leaseSeconds, expiresAtMs, endsAtMs, releasedAtMs, reason } = login;
   return {
     ...plain,
+    ...totals,
+    processId,
+    leaseSeconds,
+    reason,
     version: moment.version,
     grantedAtMs: moment.atMs,
     expiresAtMs,

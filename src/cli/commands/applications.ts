@@ -175,8 +175,11 @@ function registerLoading(applications: Command, world: World): void {
     )
       .addOption(yesOption())
       .action(async (application: string, { instance, yes }: OnInstance & { yes?: boolean }) => {
+        const client = await world.client();
+        // To the API a misspelt one is gone already; a person must be told.
+        await client.applications.read(instance, application);
         await confirmed(world, yes, `Take the application ${application} from ${instance}?`);
-        await (await world.client()).applications.remove(instance, application);
+        await client.applications.remove(instance, application);
         await answerWords(
           world,
           { instance, application, removed: true },

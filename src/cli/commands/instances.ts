@@ -11,7 +11,7 @@ import { CliFault, EXIT } from '../faults.ts';
 import { statusStyle } from '../keyfields.ts';
 import { writeList } from '../listing.ts';
 import { collect, examples, limitOption, stated, truth, wholeNumber } from '../options.ts';
-import { answerFields, answerWords, type Column, type Field, jsonText } from '../output.ts';
+import { answerFields, answerWords, type Column, counted, type Field, jsonText } from '../output.ts';
 import type { World } from '../world.ts';
 
 type ListedInstance = ListInstancesAnswer['items'][number];
@@ -261,11 +261,10 @@ function registerRemove(instances: Command, world: World): void {
       .addOption(yesOption())
       .action(async (name: string, { yes }: { yes?: boolean }) => {
         const client = await world.client();
-        if (yes !== true) {
-          const { holds } = await client.instances.read(name);
-          const what = `${holds.units} units of ${holds.users} users`;
-          await confirmed(world, yes, `Deregister ${name} and release its ${what}?`);
-        }
+        // To the API a misspelt one is gone already; a person must be told.
+        const { holds } = await client.instances.read(name);
+        const what = `${counted(holds.units, 'unit')} of ${counted(holds.users, 'user')}`;
+        await confirmed(world, yes, `Deregister ${name} and release its ${what}?`);
         await client.instances.remove(name);
         await answerWords(world, { name, removed: true }, `Deregistered ${name}.`);
       }),

@@ -82,7 +82,7 @@ export function register(program: Command, world: World): void {
     .option('--after <decision>', 'begin after a decision instead');
   examples(
     follow.action((options: Filter & { tail: number; after?: string }) => followJournal(world, options)),
-    ['lictor journal follow', 'lictor journal follow --type refused --json | jq -r .userId'],
+    ['lictor journal follow', 'lictor journal follow --type refused --json | jq -c .samples'],
   );
 }
 

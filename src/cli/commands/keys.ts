@@ -119,6 +119,11 @@ async function inspected(world: World, answer: Inspection): Promise<void> {
     ),
   );
   for (const notice of notices) await world.note(`Notice: ${notice}`);
+  if (answer.code === 'key-unverified' && key === undefined) {
+    await world.note(
+      'Hint: --units, --type and --server state its terms, where the server accepts such keys.',
+    );
+  }
 }
 
 function registerInstall(keys: Command, world: World): void {
@@ -144,8 +149,11 @@ function registerInstall(keys: Command, world: World): void {
       .description('Remove a key that no instance is registered with.')
       .addOption(yesOption())
       .action(async (id: string, { yes }: { yes?: boolean }) => {
+        const client = await world.client();
+        // To the API a misspelt one is gone already; a person must be told.
+        await client.keys.read(id);
         await confirmed(world, yes, `Remove key ${id}?`);
-        await (await world.client()).keys.remove(id);
+        await client.keys.remove(id);
         await answerWords(world, { id, removed: true }, `Removed key ${id}.`);
       }),
     ['lictor keys remove 100200301', 'lictor keys remove 100200301 --yes'],

@@ -14,6 +14,8 @@ const LEASE_SECONDS_MAX = 86_400;
 const WAIT_SECONDS_MAX = 604_800;
 /** How long the end of the command waits for the unit to be given back, in seconds. */
 const GIVE_BACK_SECONDS = 15;
+/** How long after the end of a lease the server takes the unit back at the latest, in seconds. */
+const LEASE_MARGIN_SECONDS = 5;
 /** How long a command that must end has for it, in seconds. */
 const KILL_AFTER_SECONDS = 10;
 
@@ -115,9 +117,12 @@ async function run(
   const client = await world.client();
   const course: Course = { child: null, early: null, lostReason: null, waiting: new AbortController() };
   const giveUp = new AbortController();
+  let signals = 0;
   const stop = world.parts.onSignal(FORWARDED, (name) => {
-    if (course.isOver) giveUp.abort();
-    else hear(course, name);
+    signals += 1;
+    if (!course.isOver) hear(course, name);
+    // The first one may be what has just ended the command: a terminal sends Ctrl-C to both.
+    else if (signals > 1) giveUp.abort();
   });
   const note = (sentence: string) => void world.note(`lictor login: ${sentence}`);
   const holding = new Holding({
@@ -139,9 +144,9 @@ async function run(
     const seconds = options.timeout ?? GIVE_BACK_SECONDS;
     const fault = course.isAsked ? await holding.giveBack(seconds * 1000, giveUp.signal) : null;
     if (fault !== null) {
-      note(
-        `The unit could not be given back: ${fault.message} It comes back by itself within ${options.lease} s.`,
-      );
+      const why = giveUp.signal.aborted ? 'it was interrupted.' : fault.message;
+      const withinSeconds = options.lease + LEASE_MARGIN_SECONDS;
+      note(`The unit could not be given back: ${why} It comes back by itself within ${withinSeconds} s.`);
     }
     stop();
   }
@@ -227,5 +232,5 @@ function withoutLicence(error: unknown): unknown {
     error.code === 'instance-silent'
       ? 'An instance that only such commands use gives no signs of life: set its grace to 0 with "lictor instances configure".'
       : told.hint;
-  return new CliFault(EXIT.noUnits, told.message, hint);
+  return new CliFault(EXIT.noUnits, told.message, hint, told.problem);
 }

@@ -96,8 +96,11 @@ function registerChanges(servers: Command, world: World): void {
       .description('Remove a licence server from the roster.')
       .addOption(yesOption())
       .action(async (name: string, { yes }: { yes?: boolean }) => {
+        const client = await world.client();
+        // To the API a misspelt one is gone already; a person must be told.
+        await client.licenseServers.read(name);
         await confirmed(world, yes, `Remove the licence server ${name}?`);
-        await (await world.client()).licenseServers.remove(name);
+        await client.licenseServers.remove(name);
         await answerWords(world, { name, removed: true }, `Removed the licence server ${name}.`);
       }),
     ['lictor servers remove alpha --yes'],

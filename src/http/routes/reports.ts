@@ -3,19 +3,25 @@
  * keys; JSON or text.
  */
 
+import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
+import type { Principal } from '../../domain/access.ts';
 import { mainFields, statedFields } from '../../domain/keydisplay.ts';
 import { activeServerText, keyText, SINGLE_SERVER_TEXT } from '../../domain/reporttexts.ts';
 import { keysText } from '../../domain/reporttexts-distributed.ts';
-import type { Dumps } from '../../service/dumps.ts';
-import type { KeyPosition, KeyReports, KeysPage, KeyUse } from '../../service/keyreports.ts';
+import type { KeyUserRow } from '../../domain/usagerows.ts';
+import { type Dumps, WHOLE_ROWS_IN_MEMORY_MAX } from '../../service/dumps.ts';
+import type { KeyClient, KeyPosition, KeyReports, KeysPage, KeyUse } from '../../service/keyreports.ts';
+import type { AsOf } from '../../service/keys.ts';
 import type { LicenseServers } from '../../service/licenseservers.ts';
 import { generationOf, type KeyReport, type Reports } from '../../service/reports.ts';
+import { keyOfPool } from '../../service/usage.ts';
 import { AS_OF, fieldFault, instantOf, PageAsOf, showAsOf } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
-import { keyRowsText } from '../dumpstreams.ts';
+import { keyRowsText, visible } from '../distributedstreams.ts';
+import { jsonLines } from '../dumpstreams.ts';
 import { NameParams } from '../instance-shapes.ts';
 import { KeyStatusView, KeyTerms, showTerms } from '../keyviews.ts';
 import {
@@ -24,13 +30,13 @@ import {
   asText,
   goneSignal,
   headReport,
+  LINES_TYPE,
+  preferredForm,
   prefersText,
   TEXT_TYPE,
 } from '../legacytext.ts';
-import { Instant, jsonOrText, PageQuery, pageLimit, responses } from '../schemas.ts';
+import { Instant, jsonOrText, jsonTextOrLines, PageQuery, pageLimit, responses } from '../schemas.ts';
 
-/** How many rows of a text are made in memory; more are read from the folded table. */
-const TEXT_ROWS_MAX = 20_000;
 const CURSOR = 'usage-keys';
 
 const Count = (description: string) => Type.Integer({ description });
@@ -175,14 +181,18 @@ function showUse({ pool: _pool, key, fields, clients, ...use }: KeyUse): Static<
     ...(key === null ? {} : { key: key.id }),
     fields: showFields(fields),
     ...use,
-    clients: clients.map(({ userId, instance, address, connections, units, isShared }) => ({
-      userId,
-      instance,
-      ...(address === '' ? {} : { address }),
-      connections,
-      units,
-      shared: isShared,
-    })),
+    clients: clients.map(showClient),
+  };
+}
+
+type ClientRow = Pick<KeyClient, 'userId' | 'instance' | 'address' | 'connections' | 'units' | 'isShared'>;
+
+function showClient({ userId, instance, address, connections, units, isShared }: ClientRow) {
+  return {
+    userId,
+    instance,
+    ...(address === '' ? {} : { address }),
+    ...{ connections, units, shared: isShared },
   };
 }
 
@@ -291,10 +301,10 @@ function keysRoute(app: App, services: Using): void {
       schema: {
         operationId: 'dumpKeys',
         summary: 'Every key, and who uses it where',
-        description: `By key, user ID and instance; only what the token may see. \`limit\` counts rows. \`Accept: text/plain\` gives the layout of the legacy \`DumpKeys\`, or \`DumpKey\` with a key, whole; from ${TEXT_ROWS_MAX} rows on it is read from the folded table. ${AS_OF_HEADER}`,
+        description: `By key, user ID and instance; only what the token may see. \`limit\` counts rows. \`Accept: text/plain\` gives the layout of the legacy \`DumpKeys\`, or \`DumpKey\` with a key. \`Accept: application/x-ndjson\` gives one JSON object a line: first \`keys\`, then each user on an instance. Both are whole; from ${WHOLE_ROWS_IN_MEMORY_MAX} rows on they are read from the folded table and sent piece by piece. The header \`dump-entries\` says how many rows there are. ${AS_OF_HEADER}`,
         tags: ['usage'],
         querystring: KeysQuery,
-        response: responses({ 200: jsonOrText('The dump.', KeysDump) }, [
+        response: responses({ 200: jsonTextOrLines('The dump.', KeysDump) }, [
           'key-not-found',
           'too-many-dumps',
           'dump-too-slow',
@@ -304,31 +314,73 @@ function keysRoute(app: App, services: Using): void {
     },
     async (request, reply) => {
       const { key, cursor } = request.query;
-      const { keyReports, dumps } = services;
       const principal = principalOf(request);
       if (key !== undefined)
         requirePermission(request, 'usage.read', { keyId: key, instance: principal.instance });
-      const isText = prefersText(request);
-      if (isText && cursor !== undefined)
-        throw fieldFault('?cursor', 'is for pages of JSON; the text is whole');
+      const form = preferredForm(request);
+      if (form !== 'json') {
+        if (cursor !== undefined) throw fieldFault('?cursor', 'is for pages of JSON; this form is whole');
+        return dumpWhole(services, principal, key, form, reply);
+      }
       const position = decodeCursor(CURSOR, cursor, 3);
       const after = position === null ? null : (position.map(String) as unknown as KeyPosition);
-      const limit = isText ? TEXT_ROWS_MAX : pageLimit(request.query);
-      const page = await keyReports.dump(principal, { key, after, limit });
+      const limit = pageLimit(request.query);
+      const page = await services.keyReports.dump(principal, { key, after, limit });
       headReport(reply, page.asOf);
-      if (!isText) return showKeys(page);
-      if (page.next === null) {
-        const keys = page.keys.map((use) => ({ ...use, key: use.key?.id ?? null }));
-        return asText(
-          reply,
-          keysText({ keys, isCut: false, atMs: page.asOf.atMs, isOne: key !== undefined }),
-        );
-      }
-      const heads = await keyReports.heads(principal, key);
-      headReport(reply, heads.asOf);
-      const gone = goneSignal(reply);
-      const open = (pool: string) => dumps.keyUsers(pool, gone);
-      return asStream(reply, TEXT_TYPE, keyRowsText(heads, key !== undefined, open));
+      return showKeys(page);
     },
   );
+}
+
+async function dumpWhole(
+  { keyReports, dumps }: Using,
+  principal: Principal,
+  key: string | undefined,
+  form: 'text' | 'lines',
+  reply: FastifyReply,
+): Promise<never> {
+  const page = await keyReports.dump(principal, { key, after: null, limit: dumps.wholeRowsInMemoryMax });
+  if (page.next === null) {
+    const { keys, asOf } = page;
+    headReport(reply, asOf);
+    reply.header(
+      'dump-entries',
+      keys.reduce((count, { clients }) => count + clients.length, 0),
+    );
+    if (form === 'text') {
+      const shown = keys.map((use) => ({ ...use, key: use.key?.id ?? null }));
+      return asText(
+        reply,
+        keysText({ keys: shown, isCut: false, atMs: asOf.atMs, isOne: key !== undefined }),
+      );
+    }
+    const rows = keys.flatMap(({ pool, clients }) => clients.map((client) => ({ pool, ...client })));
+    return asStream(reply, LINES_TYPE, jsonLines(showWhole(keys, asOf), [rows], showRow));
+  }
+  const heads = await keyReports.heads(principal, key);
+  const pools = heads.keys.map(({ pool }) => pool);
+  const of = { pools, instance: principal.instance, first: 'user' } as const;
+  const { atMs, version, rows, batches } = await dumps.keyUsers(of, goneSignal(reply));
+  headReport(reply, { atMs, version });
+  reply.header('dump-entries', rows);
+  if (form === 'text')
+    return asStream(reply, TEXT_TYPE, keyRowsText(heads, { of: key ?? null, atMs }, batches));
+  const head = showWhole(heads.keys, { atMs, version });
+  const shown = (row: KeyUserRow) => showRow({ ...row, address: heads.addressOf(row.instance) });
+  return asStream(reply, LINES_TYPE, jsonLines(head, visible(batches, heads), shown));
+}
+
+/** The first line of a dump as lines. */
+function showWhole(keys: readonly Omit<KeyUse, 'clients'>[], asOf: AsOf) {
+  const shown = keys.map((use) => {
+    const { clients: _clients, ...head } = showUse({ ...use, clients: [] });
+    return head;
+  });
+  return { keys: shown, ...showAsOf(asOf) };
+}
+
+/** A row of a dump as lines. */
+function showRow({ pool, ...row }: ClientRow & { readonly pool: string }) {
+  const key = keyOfPool(pool);
+  return { ...(key === null ? {} : { key }), ...showClient(row) };
 }

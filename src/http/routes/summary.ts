@@ -2,10 +2,15 @@
  * The two reports over all instances: the summary of a key, and the dump of all servers; JSON or text.
  */
 
+import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
+import type { Principal } from '../../domain/access.ts';
 import type { Client } from '../../domain/clients.ts';
 import { summaryText } from '../../domain/reporttexts.ts';
 import { serversText } from '../../domain/reporttexts-distributed.ts';
+import type { KeyUserRow } from '../../domain/usagerows.ts';
+import { type Dumps, WHOLE_ROWS_IN_MEMORY_MAX } from '../../service/dumps.ts';
+import type { AsOf } from '../../service/keys.ts';
 import type {
   DistributedUse,
   DumpPage,
@@ -16,15 +21,26 @@ import type {
   Summary,
   UsageSummary,
 } from '../../service/summary.ts';
+import { keyOfPool } from '../../service/usage.ts';
 import { AS_OF, fieldFault, PageAsOf, showAsOf } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';
 import { principalOf, requirePermission } from '../auth.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
-import { AS_OF_HEADER, asText, headReport, prefersText } from '../legacytext.ts';
-import { jsonOrText, PageQuery, pageLimit, responses } from '../schemas.ts';
+import { serverRowsText, visible } from '../distributedstreams.ts';
+import { jsonLines } from '../dumpstreams.ts';
+import {
+  AS_OF_HEADER,
+  asStream,
+  asText,
+  goneSignal,
+  headReport,
+  LINES_TYPE,
+  preferredForm,
+  prefersText,
+  TEXT_TYPE,
+} from '../legacytext.ts';
+import { jsonOrText, jsonTextOrLines, PageQuery, pageLimit, responses } from '../schemas.ts';
 
-/** How many users one text bears. */
-const TEXT_CLIENTS_MAX = 20_000;
 const CURSOR = 'usage-servers';
 
 const Count = (description: string) => Type.Integer({ description });
@@ -133,6 +149,7 @@ const DumpQuery = Type.Object(
 /** The services that these routes call. */
 interface Using {
   readonly summary: Summary;
+  readonly dumps: Dumps;
 }
 
 type App = Parameters<RoutePlugin>[0];
@@ -152,7 +169,12 @@ function showLocal({ generation: _generation, ...local }: LocalUse) {
   return local;
 }
 
-function showClient({ userId, connections, units, isShared }: Client): Static<typeof ClientView> {
+function showClient({
+  userId,
+  connections,
+  units,
+  isShared,
+}: Pick<Client, 'userId' | 'connections' | 'units' | 'isShared'>): Static<typeof ClientView> {
   return { userId, connections, units, shared: isShared };
 }
 
@@ -213,7 +235,7 @@ function summaryRoute(app: App, { summary }: Using): void {
   );
 }
 
-function dumpRoute(app: App, { summary }: Using): void {
+function dumpRoute(app: App, services: Using): void {
   app.get(
     '/v1/usage/servers',
     {
@@ -221,12 +243,14 @@ function dumpRoute(app: App, { summary }: Using): void {
       schema: {
         operationId: 'dumpServers',
         summary: 'Everybody on every instance, and what he costs',
-        description: `By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. \`limit\` counts users. \`Accept: text/plain\` gives the layout of the legacy \`DumpServers\`, or \`DumpServer\` with an instance, whole, up to ${TEXT_CLIENTS_MAX} users. ${AS_OF_HEADER}`,
+        description: `By key, instance and user ID; only what the token may see. A user on several instances of a key is one unit, and his other rows share it. \`limit\` counts users. \`Accept: text/plain\` gives the layout of the legacy \`DumpServers\`, or \`DumpServer\` with an instance. \`Accept: application/x-ndjson\` gives one JSON object a line: first \`totals\` and \`instances\`, then each user on an instance. Both are whole; from ${WHOLE_ROWS_IN_MEMORY_MAX} users on they are read from the folded table and sent piece by piece. The header \`dump-entries\` says how many users there are. ${AS_OF_HEADER}`,
         tags: ['usage'],
         querystring: DumpQuery,
-        response: responses({ 200: jsonOrText('The dump.', Dump) }, [
+        response: responses({ 200: jsonTextOrLines('The dump.', Dump) }, [
           'key-not-found',
           'instance-not-found',
+          'too-many-dumps',
+          'dump-too-slow',
           'not-ready',
         ]),
       },
@@ -236,22 +260,92 @@ function dumpRoute(app: App, { summary }: Using): void {
       const principal = principalOf(request);
       if (key !== undefined)
         requirePermission(request, 'usage.read', { keyId: key, instance: principal.instance });
-      if (prefersText(request)) {
-        if (cursor !== undefined) throw fieldFault('?cursor', 'is for pages of JSON; the text is whole');
-        const limit = TEXT_CLIENTS_MAX;
-        const { servers, totals, next, asOf } = await summary.dump(principal, {
-          ...{ key, instance, limit },
-          after: null,
-        });
-        headReport(reply, asOf);
-        const shown = { servers, totals, isCut: next !== null, atMs: asOf.atMs, instance: instance ?? null };
-        return asText(reply, serversText(shown));
+      const form = preferredForm(request);
+      if (form !== 'json') {
+        if (cursor !== undefined) throw fieldFault('?cursor', 'is for pages of JSON; this form is whole');
+        return dumpWhole(services, principal, { key, instance }, form, reply);
       }
       const position = decodeCursor(CURSOR, cursor, 3);
       const after = position === null ? null : (position.map(String) as unknown as DumpPosition);
-      const page = await summary.dump(principal, { key, instance, after, limit: pageLimit(request.query) });
+      const page = await services.summary.dump(principal, {
+        ...{ key, instance, after },
+        limit: pageLimit(request.query),
+      });
       headReport(reply, page.asOf);
       return showDump(page);
     },
   );
+}
+
+/** What a dump is asked of. */
+interface Wanted {
+  readonly key: string | undefined;
+  readonly instance: string | undefined;
+}
+
+async function dumpWhole(
+  { summary, dumps }: Using,
+  principal: Principal,
+  wanted: Wanted,
+  form: 'text' | 'lines',
+  reply: FastifyReply,
+): Promise<never> {
+  const instance = wanted.instance ?? null;
+  const page = await summary.dump(principal, { ...wanted, after: null, limit: dumps.wholeRowsInMemoryMax });
+  if (page.next === null) {
+    const { servers, totals, asOf } = page;
+    headReport(reply, asOf);
+    reply.header(
+      'dump-entries',
+      servers.reduce((count, { clients }) => count + clients.length, 0),
+    );
+    if (form === 'text')
+      return asText(reply, serversText({ servers, totals, isCut: false, atMs: asOf.atMs, instance }));
+    const rows = servers.flatMap(({ clients, ...server }) =>
+      clients.map((client) => ({ ...client, ...server })),
+    );
+    return asStream(reply, LINES_TYPE, jsonLines(showWhole(servers, totals, asOf), [rows], showRow));
+  }
+  const heads = await summary.heads(principal, wanted);
+  const pools = heads.pools.map(({ pool }) => pool);
+  const of = { pools, instance: instance ?? principal.instance, first: 'instance' } as const;
+  const { atMs, version, rows, batches } = await dumps.keyUsers(of, goneSignal(reply));
+  headReport(reply, { atMs, version });
+  reply.header('dump-entries', rows);
+  if (form === 'text')
+    return asStream(reply, TEXT_TYPE, serverRowsText(heads, { of: instance, atMs }, batches));
+  const servers = heads.pools.flatMap(({ pool, key, instances }) =>
+    instances.map((server) => ({ pool, key, ...server, state: heads.stateOf(server.instance) })),
+  );
+  const totals = heads.pools.flatMap(({ total, instances }) =>
+    total === null || instances.length === 0 ? [] : [total],
+  );
+  const head = showWhole(servers, totals, { atMs, version });
+  const shown = (row: KeyUserRow) =>
+    showRow({ ...row, key: keyOfPool(row.pool), state: heads.stateOf(row.instance) });
+  return asStream(reply, LINES_TYPE, jsonLines(head, visible(batches, heads), shown));
+}
+
+/** The first line of a dump as lines. */
+function showWhole(
+  servers: readonly Pick<ServerUsage, 'key' | 'instance' | 'state' | 'unitsReserved'>[],
+  totals: readonly KeyTotal[],
+  asOf: AsOf,
+) {
+  const instances = servers.map(({ key, instance, state, unitsReserved }) => ({
+    ...keyMember(key),
+    ...{ instance, state, unitsReserved },
+  }));
+  return { totals: totals.map(showTotal), instances, ...showAsOf(asOf) };
+}
+
+/** A user on an instance, of a dump as lines. */
+function showRow({
+  key,
+  instance,
+  state,
+  ...client
+}: Pick<Client, 'userId' | 'connections' | 'units' | 'isShared'> &
+  Pick<ServerUsage, 'key' | 'instance' | 'state'>) {
+  return { ...keyMember(key), instance, state, ...showClient(client) };
 }
