@@ -14,7 +14,7 @@ import {
   isSharedName,
   unitsOfFeature,
 } from './applications.ts';
-import { type Counter, type Holding, scopeKey } from './applicationtable.ts';
+import { type Counter, type Holding, heldByCounter, heldOn, scopeKey } from './applicationtable.ts';
 import { exhaustedOf, sharedNames } from './applicationtakes.ts';
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
@@ -116,11 +116,12 @@ export function moveHoldings(
   const { table } = draft;
   if (from === to || table.counters.size === 0) return;
   const features: MovedUnits[] = [];
+  const held = heldByCounter(table, name);
   const own = table.counters.get(scopeKey({ instance: name }))?.values() ?? [];
   for (const counter of own) {
     const { application, feature, users } = counter;
     if (to !== null && users.size > 0 && isSharedName(application, sharedNames(policy))) {
-      features.push(...movedOf(table, name, counter, null, to));
+      features.push(...movedOf(table, name, counter, held.get(counter), null, to));
     } else if (!table.applications.get(name)?.has(application)) {
       features.push({ application, feature, from: null, to: null, usedFrom: users.size, usedTo: users.size });
     }
@@ -129,7 +130,7 @@ export function moveHoldings(
   if (from === null) return;
   // What was counted on the instance alone has gone over by now, perhaps to where this is counted from now on.
   const shared = [...(table.counters.get(scopeKey({ key: from }))?.values() ?? [])];
-  const moved = shared.flatMap((counter) => movedOf(table, name, counter, from, to));
+  const moved = shared.flatMap((counter) => movedOf(table, name, counter, held.get(counter), from, to));
   emitMoved(draft, name, moved, actor);
 }
 
@@ -137,16 +138,18 @@ function emitMoved(draft: Draft, instance: string, features: readonly MovedUnits
   if (features.length > 0) draft.emit({ type: 'holdings-moved', instance, features, by: draft.by(actor) });
 }
 
-/** What a feature comes to in both scopes when an instance takes its holdings along; nothing when it has none. */
+/** What a feature comes to in both scopes when an instance takes its holdings along; nothing when it holds none. */
 function movedOf(
   table: Table,
   instance: string,
   counter: Counter,
+  held: readonly Holding[] | undefined,
   from: string | null,
   to: string | null,
 ): MovedUnits[] {
   const { application, feature, users } = counter;
-  const here = takesOn(table, instance, counter);
+  const here = new Map<string, number>();
+  for (const { userId, takes } of held ?? []) here.set(userId, (here.get(userId) ?? 0) + takes);
   if (here.size === 0) return [];
   const scope = to === null ? { instance } : { key: to };
   const there = table.counters.get(scopeKey(scope))?.get(`${application}\n${feature}`)?.users;
@@ -154,22 +157,6 @@ function movedOf(
   const come = [...here.keys()].filter((userId) => !there?.has(userId)).length;
   const usedTo = (there?.size ?? 0) + come;
   return [{ application, feature, from, to, usedFrom: users.size - left, usedTo }];
-}
-
-/** Everything that is held on one instance, by logins and for users themselves. */
-function* heldOn(table: Table, instance: string): Generator<Holding> {
-  const book = table.places.get(instance)?.holdings;
-  if (!book) return;
-  for (const held of book.byLogin.values()) yield* held.values();
-  for (const { held } of book.byUser.values()) yield* held.values();
-}
-
-/** How often each user holds a feature on one instance. */
-function takesOn(table: Table, instance: string, counter: Counter): Map<string, number> {
-  const takes = new Map<string, number>();
-  for (const { counter: one, userId, takes: more } of heldOn(table, instance))
-    if (one === counter) takes.set(userId, (takes.get(userId) ?? 0) + more);
-  return takes;
 }
 
 /**

@@ -262,6 +262,25 @@ function leaveHolding(table: Table, holding: Holding): void {
   });
 }
 
+/** @returns everything that is held on one instance, by logins and for users themselves. */
+export function* heldOn(table: Table, instance: string): Generator<Holding> {
+  const book = table.places.get(instance)?.holdings;
+  if (!book) return;
+  for (const held of book.byLogin.values()) yield* held.values();
+  for (const { held } of book.byUser.values()) yield* held.values();
+}
+
+/** @returns the same by where it is counted, found in one pass. */
+export function heldByCounter(table: Table, instance: string): Map<Counter, Holding[]> {
+  const found = new Map<Counter, Holding[]>();
+  for (const holding of heldOn(table, instance)) {
+    const known = found.get(holding.counter);
+    if (known) known.push(holding);
+    else found.set(holding.counter, [holding]);
+  }
+  return found;
+}
+
 /** Gives back everything that was taken. */
 function giveBack(table: Table, held: HeldUnits): void {
   for (const { place, login, userId, counter } of [...held.values()])

@@ -17,7 +17,9 @@ import {
   counterOf,
   dropCounter,
   findCounter,
-  heldBy,
+  findHolding,
+  type Holding,
+  heldByCounter,
   type Scope,
   scopeKey,
   setApplication,
@@ -119,12 +121,13 @@ function applyHeld(table: Table, event: Taken | Returned, position: Position): v
 
 /** Applies what becomes of an instance's holdings when it takes another key. */
 function applyHoldingsMoved(table: Table, event: HoldingsMoved, position: Position): void {
+  const held = heldByCounter(table, event.instance);
   for (const { application, feature, from, to, usedFrom, usedTo } of event.features) {
     const source = findCounter(table, scopeOf(event.instance, from), application, feature);
     if (!source) complain(position, `${feature} of ${application} is not counted there`);
     const target = from === to ? source : counterOf(table, scopeOf(event.instance, to), application, feature);
     if (source === target) beginAnew(table, source, source.orphaned);
-    else moveHeld(table, event.instance, source, target);
+    else moveHeld(table, held.get(source) ?? [], source, target);
     // Nobody else holds what was counted on the instance alone; of a section that is gone it went with its last user.
     if (from === null && to !== null && !source.orphaned) dropCounter(table, source);
     if (source.users.size !== usedFrom || target.users.size !== usedTo) {
@@ -137,18 +140,9 @@ function applyHoldingsMoved(table: Table, event: HoldingsMoved, position: Positi
   }
 }
 
-function moveHeld(table: Table, instance: string, source: Counter, target: Counter): void {
-  const place = table.place(instance);
-  const holders = [
-    ...[...(place.holdings?.byLogin.keys() ?? [])].map((login) => ({ login, user: '' })),
-    ...[...(place.holdings?.byUser.keys() ?? [])].map((user) => ({ login: null, user })),
-  ];
-  for (const { login, user } of holders) {
-    const held = heldBy(place, login, user);
-    const holding = held?.get(source);
-    if (!holding) continue;
-    const { userId, takes } = holding;
-    const already = held?.get(target)?.takes ?? 0;
+function moveHeld(table: Table, held: readonly Holding[], source: Counter, target: Counter): void {
+  for (const { place, login, userId, takes } of held) {
+    const already = findHolding(place, login, userId, target)?.takes ?? 0;
     setHolding(table, place, login, userId, target, already + takes);
     setHolding(table, place, login, userId, source, 0);
   }

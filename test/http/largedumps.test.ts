@@ -204,7 +204,7 @@ Connections  License Units  Client
       await until(dumping, FOLD_TIMEOUT_MS, 'two dumps are being made');
       for (const path of ['/v1/usage/servers', '/v1/usage/keys', '/v1/instances/large/dumps/all']) {
         const { statusCode, headers, body } = await ask(path, TEXT);
-        expect([statusCode, JSON.parse(body).code]).toEqual([503, 'too-many-dumps']);
+        expect([statusCode, JSON.parse(body).code]).toEqual([429, 'too-many-dumps']);
         expect(headers['retry-after']).toBe('5');
       }
       return { waiting };

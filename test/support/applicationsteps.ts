@@ -11,10 +11,10 @@ import type { Table } from '../../src/domain/table.ts';
 import type { ApplicationModel } from './applicationmodel.ts';
 
 export const APPLICATION_KINDS = { load: 2, unload: 1, take: 8, give: 4 } as const;
-/** Histories in which much is taken, and everything else happens now and then. */
+/** Histories in which much is taken, and everything else that bears on it happens now and then. */
 export const MUCH_TAKEN = {
   ...{ take: 40, give: 14, load: 6, login: 30, logout: 8 },
-  ...{ identify: 8, register: 4, report: 10, lease: 1 },
+  ...{ identify: 8, register: 4, report: 10, lease: 1, 'reset-marks': 0, 'clear-durations': 0 },
 };
 
 export type ApplicationKind = keyof typeof APPLICATION_KINDS;
