@@ -6,6 +6,8 @@ import type {
   DumpInstanceUsersAnswer,
   DumpKeysAnswer,
 } from '../client/openapi.ts';
+import { ApiError } from '../client/problems.ts';
+import { CliFault, EXIT } from './faults.ts';
 import { writeList } from './listing.ts';
 import { examples, limitOption, stated, wholeNumber } from './options.ts';
 import { type Column, jsonText, writeTable } from './output.ts';
@@ -167,7 +169,13 @@ async function runQuery(world: World, name: string, { limit, ...options }: Query
   const client = await world.client();
   const query = stated(options);
   // The columns come with the first page, and the rows go on under them.
-  const first = await client.queries.run(name, { ...query, limit: Math.min(limit ?? 500, 500) });
+  const first = await client.queries
+    .run(name, { ...query, limit: Math.min(limit ?? 500, 500) })
+    .catch((error: unknown) => {
+      if (!(error instanceof ApiError) || error.code !== 'not-found') throw error;
+      const hint = '"lictor usage queries" lists them.';
+      throw new CliFault(EXIT.failed, `There is no query "${name}".`, hint, error.problem);
+    });
   const columns = first.columns.map(
     (title, index): Column<readonly (string | number | null)[]> => ({
       title,

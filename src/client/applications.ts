@@ -45,6 +45,8 @@ import type { CallOptions, SendOptions } from './transport.ts';
 const ASK_TIMEOUT_MS = 10_000;
 /** How many returns that the server has not heard of are kept; the others go with their user's last connection. */
 const RETURNS_KEPT_MAX = 10_000;
+/** Answers by which a return is settled. Anything else, such as a token that has run out, may be otherwise later. */
+const GONE_STATUSES: ReadonlySet<number> = new Set([400, 404, 409, 410, 422]);
 /** How long it is tried to find out what became of a take without an answer. */
 const FIND_OUT: SendOptions = { timeoutMs: 30_000, attemptsMax: 20, isBackground: true };
 
@@ -209,8 +211,12 @@ export class InstanceApplications {
       features === undefined ? this.#takes.clear(login).features : this.#takes.remove(login, features);
     const told: UnitsHeld['features'][number][] = [];
     let fault: UnitsVerdict | null = null;
-    for (const part of partsOf(own)) {
-      const verdict = await this.#giveBack({ userId, features: part }, options);
+    const parts = partsOf(own);
+    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      const verdict = await this.#giveBack({ userId, features: part }, options).catch((error: unknown) => {
+        for (const features of parts) this.#giveBackLater({ userId, features, id: randomUUID() });
+        throw error;
+      });
       if (verdict.is === 'granted') told.push(...this.#asOwn(login, verdict).features);
       else fault = verdict;
     }
@@ -295,7 +301,8 @@ export class InstanceApplications {
 
   /**
    * Tells the server of the returns that wait.
-   * @throws UnreachableError; ApiError when the server takes nothing now: what was not told waits on.
+   * @throws UnreachableError; ApiError when the server takes nothing now: what was not told waits on, as it does
+   * while the token does not permit it.
    */
   async flush(options: SendOptions): Promise<void> {
     const { client, name } = this.#options;
@@ -304,6 +311,8 @@ export class InstanceApplications {
         await client.applications.return(name, body, options);
       } catch (error) {
         if (!(error instanceof ApiError) || error.status >= 500) throw error;
+        // A token that may not is no reason to give a unit up, nor to tell nothing else.
+        if (!GONE_STATUSES.has(error.status)) return;
         // Its holder is not there any more, and what was held went with him.
       }
       this.#returns.delete(id);

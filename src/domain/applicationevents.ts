@@ -35,6 +35,8 @@ export interface HeldUnits {
   readonly units?: number;
   /** Of a return: the holder did not have it, so that nothing changed. */
   readonly missing?: true;
+  /** Its section was loaded, and is counted across the key all the same; see `MovedUnits`. */
+  readonly loaded?: true;
 }
 
 interface Held {
@@ -78,6 +80,11 @@ export interface MovedUnits {
   /** Users who hold it in either afterwards. */
   readonly usedFrom: number;
   readonly usedTo: number;
+  /**
+   * Its section was loaded, and is counted across the key all the same. The counter goes with its last user then:
+   * no load and no removal on one of the instances could say that it is over.
+   */
+  readonly loaded?: true;
 }
 
 export type ApplicationEvent = ApplicationLoaded | ApplicationRemoved | Taken | Returned | HoldingsMoved;

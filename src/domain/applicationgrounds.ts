@@ -3,7 +3,7 @@
  */
 
 import type { Exhausted } from './applicationoperations.ts';
-import { DEFAULT_FEATURE, type Licensed } from './applications.ts';
+import { DEFAULT_FEATURE, FEATURES_HELD_MAX, type Licensed } from './applications.ts';
 import {
   type CapacityFault,
   faultGround,
@@ -58,6 +58,15 @@ export function userMissing(instance: string, user: string): Problem {
     is: 'problem',
     code: 'holder-missing',
     detail: `User "${user}" has no connection on "${instance}", with which the units would go. Log him in, or report him with POST /v1/instances/${encodeURIComponent(instance)}/updates first.`,
+  };
+}
+
+/** The answer to whoever would hold more features at one time than anybody may. */
+export function holdsTooMuch(held: number): Problem {
+  return {
+    is: 'problem',
+    code: 'holdings-limit-reached',
+    detail: `The holder would have ${held} features at one time, and may have ${FEATURES_HELD_MAX}. Give back what is not used any more.`,
   };
 }
 

@@ -156,7 +156,9 @@ function movedOf(
   const left = [...here].filter(([userId, takes]) => users.get(userId) === takes).length;
   const come = [...here.keys()].filter((userId) => !there?.has(userId)).length;
   const usedTo = (there?.size ?? 0) + come;
-  return [{ application, feature, from, to, usedFrom: users.size - left, usedTo }];
+  const isLoaded = to !== null && table.applications.get(instance)?.has(application);
+  const used = { usedFrom: users.size - left, usedTo };
+  return [{ application, feature, from, to, ...used, ...(isLoaded ? { loaded: true } : {}) }];
 }
 
 /**

@@ -98,7 +98,7 @@ export interface NamedHolder {
 export interface Exhausted extends FeatureName {
   /** The key across which it is counted; null when it is counted on the instance alone. */
   readonly sharedBy: string | null;
-  /** At most twenty of its holders, those first who have held it longest. */
+  /** At most twenty of its holders. */
   readonly holders: readonly NamedHolder[];
   /** How many users hold it. */
   readonly holdersCount: number;

@@ -9,6 +9,8 @@ import type { Table } from './table.ts';
 export const REQUESTS_KEPT_MS = 600_000;
 /** How many of them are remembered at most; the oldest are forgotten first (R-7). */
 export const REQUESTS_KEPT_MAX = 100_000;
+/** How many features their answers may come to: 64 a call would fill the memory of a replica long before (R-7). */
+export const REQUEST_FEATURES_KEPT_MAX = 400_000;
 
 /** A take or a return that can be repeated by its ID: what it was answered. */
 export interface Request {
@@ -27,6 +29,8 @@ export class RequestMemory {
   /** IDs in the order of their instants; those before `from` are forgotten. */
   order: Request[] = [];
   from = 0;
+  /** The features of all that are remembered. */
+  features = 0;
 }
 
 /** Under which name a request is remembered: its ID is the client's, and good on its instance. */
@@ -40,9 +44,11 @@ export function rememberRequest(table: Table, request: Request): void {
   const key = requestKey(request.holdings.instance, request.id);
   requests.byId.set(key, request);
   requests.order.push(request);
+  requests.features += request.holdings.features.length;
   table.touched?.requests.add(request);
   table.undoable(() => {
     requests.order.pop();
+    requests.features -= request.holdings.features.length;
     requests.byId.delete(key);
   });
   forgetRequests(table, request.holdings.atMs);
@@ -52,14 +58,19 @@ function forgetRequests(table: Table, atMs: number): void {
   const { requests } = table;
   while (requests.from < requests.order.length) {
     const oldest = requests.order[requests.from]!;
-    const size = requests.order.length - requests.from;
-    if (size <= REQUESTS_KEPT_MAX && atMs - oldest.holdings.atMs < REQUESTS_KEPT_MS) return;
+    const { length } = oldest.holdings.features;
+    const isFull =
+      requests.order.length - requests.from > REQUESTS_KEPT_MAX ||
+      requests.features > REQUEST_FEATURES_KEPT_MAX;
+    if (!isFull && atMs - oldest.holdings.atMs < REQUESTS_KEPT_MS) return;
     const key = requestKey(oldest.holdings.instance, oldest.id);
     requests.from += 1;
+    requests.features -= length;
     requests.byId.delete(key);
     table.touched?.requests.add(oldest);
     table.undoable(() => {
       requests.from -= 1;
+      requests.features += length;
       requests.byId.set(key, oldest);
     });
   }

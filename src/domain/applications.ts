@@ -17,6 +17,8 @@ export const DEFAULT_FEATURE = 'Concurrent Users';
 export const SHARED_BY_DEFAULT: readonly string[] = ['ISC.*'];
 /** Features that one call may take or give back. */
 export const FEATURES_PER_CALL_MAX = 64;
+/** Features that one login, or one user for himself, may hold at one time; it bounds what goes with him in one step. */
+export const FEATURES_HELD_MAX = 1_024;
 /** Sections that one instance may have loaded. */
 export const APPLICATIONS_MAX = 256;
 /** Holders that a refusal names. */

@@ -20,7 +20,7 @@ export class Counter {
   readonly users = new Map<string, number>();
   /** The most users at one time since the section was loaded, or came with its key. */
   peak = 0;
-  /** Its section is not loaded any more: it goes with its last user. */
+  /** It goes with its last user: its section is not loaded any more, or each instance of a key has its own. */
   orphaned = false;
 
   constructor(scope: Scope, application: string, feature: string) {

@@ -8,6 +8,7 @@ import {
   applicationNotFound,
   exhaustedGround,
   featureProblem,
+  holdsTooMuch,
   keyFaultGround,
   loginOfNobody,
   userMissing,
@@ -23,6 +24,7 @@ import type {
 } from './applicationoperations.ts';
 import { type Request, requestKey } from './applicationrequests.ts';
 import {
+  FEATURES_HELD_MAX,
   type FeatureName,
   findLicensed,
   HOLDERS_NAMED_MAX,
@@ -79,6 +81,10 @@ export function decideTake(draft: Draft, operation: TakeApplication, policy: Pol
     if ('is' in one) return one;
     wanted.push(one);
   }
+  const held = heldBy(found.place, found.login, found.userId);
+  const more = wanted.filter(({ counter }) => counter === undefined || !held?.has(counter)).length;
+  const after = (held?.size ?? 0) + more;
+  if (more > 0 && after > FEATURES_HELD_MAX) return holdsTooMuch(after);
   for (const { counter, units, ...name } of wanted) {
     const used = counter?.users.size ?? 0;
     if (counter?.users.has(found.userId) || used < units) continue;
@@ -118,10 +124,15 @@ function emitTaken(draft: Draft, operation: TakeApplication, found: HolderFound,
     const count = counter?.users.get(userId) ?? 0;
     const held = counter ? (findHolding(place, login, userId, counter)?.takes ?? 0) : 0;
     const used = (counter?.users.size ?? 0) + (count === 0 ? 1 : 0);
-    const key = licensed.sharedBy === null ? {} : { key: licensed.sharedBy };
-    return { application, feature, ...key, held: held + times, count: count + times, used, units };
+    const where = whereOf(licensed);
+    return { application, feature, ...where, held: held + times, count: count + times, used, units };
   });
   return emitHeld(draft, operation, found, 'taken', features);
+}
+
+function whereOf({ sharedBy, kind }: Licensed): Pick<HeldUnits, 'key' | 'loaded'> {
+  if (sharedBy === null) return {};
+  return kind === 'loaded' ? { key: sharedBy, loaded: true } : { key: sharedBy };
 }
 
 function emitHeld(
@@ -151,7 +162,7 @@ function viewOf({ instance, login, userId }: HolderFound) {
 }
 
 function shown(
-  { missing, units, key: _key, ...feature }: HeldUnits,
+  { missing, units, key: _key, loaded: _loaded, ...feature }: HeldUnits,
   type: 'taken' | 'returned',
 ): HeldFeature {
   return { ...feature, units: units ?? null, released: type === 'returned' && !missing };
@@ -221,8 +232,9 @@ function findReturner(table: Table, { instance: name, holder }: ReturnApplicatio
   const place = table.place(name);
   if ('user' in holder) return { instance, place, login: null, userId: holder.user };
   const login = place.logins.get(holder.login);
-  if (!login?.user) return lost(place.released.get(holder.login) ?? login, holder.login);
-  return { instance, place, login, userId: login.user.id };
+  if (login?.user === null) return loginOfNobody(login);
+  if (!login) return lost(place.released.get(holder.login), holder.login);
+  return { instance, place, login, userId: login.user!.id };
 }
 
 /** Whether a user is on an instance: with a login, or as it reported him. */

@@ -78,15 +78,21 @@ function beginAnew(table: Table, counter: Counter, orphaned: boolean): void {
   else setCounter(table, counter, { peak: counter.users.size, orphaned });
 }
 
+/** Has a counter go with its last user. */
+function bindToUsers(table: Table, counter: Counter): void {
+  if (!counter.orphaned) setCounter(table, counter, { peak: counter.peak, orphaned: true });
+}
+
 /** Applies what was taken or given back, and that its ID is remembered. */
 function applyHeld(table: Table, event: Taken | Returned, position: Position): void {
   const place = table.place(event.instance);
   const login = event.login === undefined ? null : (place.logins.get(event.login) ?? null);
   if (event.login !== undefined && login?.user?.id !== event.user)
     complain(position, `login ${event.login} of user ${event.user} is not in the table`);
-  for (const { application, feature, key, held, count, used, missing } of event.features) {
+  for (const { application, feature, key, held, count, used, missing, loaded } of event.features) {
     if (missing) continue;
     const counter = counterOf(table, scopeOf(event.instance, key), application, feature);
+    if (loaded) bindToUsers(table, counter);
     setHolding(table, place, login, event.user, counter, held);
     const counted = counter.users.get(event.user) ?? 0;
     if (counted !== count || counter.users.size !== used) {
@@ -122,10 +128,11 @@ function applyHeld(table: Table, event: Taken | Returned, position: Position): v
 /** Applies what becomes of an instance's holdings when it takes another key. */
 function applyHoldingsMoved(table: Table, event: HoldingsMoved, position: Position): void {
   const held = heldByCounter(table, event.instance);
-  for (const { application, feature, from, to, usedFrom, usedTo } of event.features) {
+  for (const { application, feature, from, to, usedFrom, usedTo, loaded } of event.features) {
     const source = findCounter(table, scopeOf(event.instance, from), application, feature);
     if (!source) complain(position, `${feature} of ${application} is not counted there`);
     const target = from === to ? source : counterOf(table, scopeOf(event.instance, to), application, feature);
+    if (loaded) bindToUsers(table, target);
     if (source === target) beginAnew(table, source, source.orphaned);
     else moveHeld(table, held.get(source) ?? [], source, target);
     // Nobody else holds what was counted on the instance alone; of a section that is gone it went with its last user.

@@ -77,6 +77,7 @@ export const PROBLEMS = {
   'feature-not-counted': { status: 409, title: 'The feature has no units' },
   'application-protected': { status: 409, title: 'The application comes with the key' },
   'application-limit-reached': { status: 409, title: 'The instance has too many applications' },
+  'holdings-limit-reached': { status: 409, title: 'The holder has too many features' },
   'key-not-shareable': { status: 409, title: 'The key is not shareable' },
   'key-generation-mismatch': { status: 409, title: "The key does not fit the instance's version" },
   'key-unusable': { status: 409, title: 'The key cannot be used' },

@@ -78,7 +78,7 @@ function recordOf({ entries, signature, signingKeyId, loadedAtMs, loadedBy, revi
   };
 }
 
-function featureOf({ missing, ...feature }: HeldUnits, type: 'taken' | 'returned') {
+function featureOf({ missing, loaded: _loaded, ...feature }: HeldUnits, type: 'taken' | 'returned') {
   return type === 'returned' ? { ...feature, released: !missing } : feature;
 }
 

@@ -172,10 +172,9 @@ export function forbidden(principal: Principal, action: Action, target?: Target)
       `A token with the role ${principal.role} does not permit ${action}.`,
     );
   }
-  const on = [
-    ...(target?.instance ? [`the instance ${target.instance}`] : []),
-    ...(target?.keyId ? [`the key ${target.keyId}`] : []),
-  ];
-  const what = on.length === 0 ? 'everything' : on.join(' and ');
+  // Whoever names an instance is not told whose key it has: the ID of a key has its order number.
+  const key = target?.keyId ? 'this key' : 'everything';
+  const under = target?.keyId ? ' under its key' : '';
+  const what = target?.instance ? `the instance ${target.instance}${under}` : key;
   return new LicenseError('forbidden', `The token is restricted and does not permit ${action} on ${what}.`);
 }

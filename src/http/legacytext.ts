@@ -20,7 +20,8 @@ export const LINES_TYPE = 'application/x-ndjson';
  * @param request - with its `Accept`.
  */
 export function prefersText(request: FastifyRequest): boolean {
-  return preferredForm(request) === 'text';
+  const { text, json } = qualitiesOf(request);
+  return text > 0 && text >= json;
 }
 
 /**
@@ -30,8 +31,13 @@ export function prefersText(request: FastifyRequest): boolean {
  * @param request - with its `Accept`.
  */
 export function preferredForm(request: FastifyRequest): 'json' | 'text' | 'lines' {
-  const accept = request.headers.accept;
-  if (accept === undefined) return 'json';
+  const { json, text, lines } = qualitiesOf(request);
+  if (lines > 0 && lines >= json && lines >= text) return 'lines';
+  return text > 0 && text >= json ? 'text' : 'json';
+}
+
+/** How much a request wants each form; 0 is not at all, or nothing was said. */
+function qualitiesOf({ headers: { accept = '' } }: FastifyRequest) {
   const ranges = accept.split(',').map((range) => {
     const [type = '', ...parameters] = range.toLowerCase().split(';');
     const quality = /^\s*q=([\d.]+)\s*$/.exec(parameters.find((text) => /^\s*q=/.test(text)) ?? '')?.[1];
@@ -44,11 +50,11 @@ export function preferredForm(request: FastifyRequest): 'json' | 'text' | 'lines
     }
     return 0;
   };
-  const json = qualityOf(['application/json', 'application/*']);
-  const text = qualityOf(['text/plain', 'text/*']);
-  const lines = qualityOf([LINES_TYPE]);
-  if (lines > 0 && lines >= json && lines >= text) return 'lines';
-  return text > 0 && text >= json ? 'text' : 'json';
+  return {
+    json: qualityOf(['application/json', 'application/*']),
+    text: qualityOf(['text/plain', 'text/*']),
+    lines: qualityOf([LINES_TYPE]),
+  };
 }
 
 /**
@@ -81,6 +87,8 @@ export function asText(reply: FastifyReply, text: string): never {
  */
 export function asStream(reply: FastifyReply, type: string, pieces: AsyncIterable<string>): never {
   reply.type(type);
+  // To whom only asks for the head nothing is sent, so that nothing is read.
+  if (reply.request.method === 'HEAD') return Readable.from([]) as never;
   return Readable.from(pieces, { objectMode: false }) as never;
 }
 

@@ -76,6 +76,8 @@ export const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   'application-protected':
     'A section of this name comes with the key of the instance, which alone can change it. Load yours under another name.',
   'application-limit-reached': 'Remove sections that are not used any more.',
+  'holdings-limit-reached':
+    'One login, or one user, holds more features at a time than any application needs. Give back what is not used any more.',
   'incarnation-old':
     'The instance was started again elsewhere: stop this one, or register it anew without an incarnation.',
   'key-not-shareable': 'Register the instance with a key of its own, or install one that may be shared.',

@@ -17,6 +17,7 @@ export interface ValidationFinding {
 /** With `verbose`, Ajv adds the schema around the failing keyword and the data it met. */
 interface VerboseError extends FastifySchemaValidationError {
   readonly parentSchema?: {
+    readonly description?: string;
     readonly properties?: Readonly<Record<string, unknown>>;
     readonly oneOf?: readonly {
       readonly properties?: Readonly<Record<string, { readonly const?: unknown }>>;
@@ -100,10 +101,16 @@ function describeError(error: VerboseError, part: string | undefined): Validatio
     case 'const':
       return [{ pointer: at(), message: `must be ${JSON.stringify(error.params.allowedValue)}` }];
     case 'pattern':
-      return [{ pointer: at(), message: `must match ${String(error.params.pattern)}` }];
+      return [{ pointer: at(), message: `must match ${String(error.params.pattern)}${meaningOf(error)}` }];
     default:
       return [{ pointer: at(), message: error.message ?? 'is not valid' }];
   }
+}
+
+/** What a pattern means, where the schema says it in words. */
+function meaningOf({ parentSchema }: VerboseError): string {
+  const { description } = parentSchema ?? {};
+  return description === undefined ? '' : ` (${description.replace(/\.$/, '')})`;
 }
 
 function wordFor(part: string | undefined): string {

@@ -262,7 +262,7 @@ function subjectOf(
     const instance = table.instances.get(name);
     if (!instance) throw new LicenseError('instance-not-found', instanceNotFound(name).detail);
     const own = instance.key === null ? defaultPoolOf(name) : instance.key;
-    return { pool: wanted.key ?? own, instance };
+    return { pool: wanted.key === undefined ? own : poolIds(table, wanted.key)[0]!, instance };
   }
   const pool = wanted.key === undefined ? onlyKey(table, principal) : poolIds(table, wanted.key)[0]!;
   return { pool, instance: null };

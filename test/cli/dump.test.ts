@@ -49,6 +49,21 @@ describe('dumps', () => {
     }
   });
 
+  test('of servers and keys as JSON: one entry for each user on an instance', async () => {
+    const servers = JSON.parse((await lictor('usage dump servers --json')).stdout);
+    expect(servers.items).toHaveLength(600);
+    expect(servers.items[0]).toEqual({
+      ...{ key, instance: 'hospital', state: 'active', userId: 'user-0' },
+      ...{ connections: 1, units: 1, shared: false },
+    });
+    expect(servers).toMatchObject({
+      totals: [{ key, unitsInUse: 600 }],
+      instances: [{ instance: 'hospital' }],
+    });
+    const keys = JSON.parse((await lictor(`usage dump keys --key ${key} --json`)).stdout);
+    expect([keys.items.length, keys.keys[0].unitsAuthorised]).toEqual([600, 700]);
+  });
+
   test('a refusal is told, and leaves no file', async () => {
     const out = path.join(app.folder, 'none.dmp');
     const refused = await lictor(`usage dump all --instance nowhere --out ${out}`);

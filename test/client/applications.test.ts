@@ -345,6 +345,41 @@ describe('without the server', () => {
     expect(other.isHeld).toBe(true);
   });
 
+  test('a return that the token does not permit for a while waits, and nothing else waits for it', async () => {
+    let isForbidden = false;
+    const strict: typeof fetch = async (...request) => {
+      if (!isForbidden || !String(request[0]).endsWith('/return')) return fetch(...request);
+      const body = {
+        type: 'forbidden',
+        title: '',
+        status: 403,
+        code: 'forbidden',
+        detail: 'No.',
+        requestId: 'r',
+      };
+      return new Response(JSON.stringify(body), {
+        status: 403,
+        headers: { 'content-type': 'application/problem+json' },
+      });
+    };
+    const unsure = createClient({ url, token: ADMIN_TOKEN, fetch: strict });
+    const instance = await open('local', unsure);
+    const { applications } = instance;
+    await applications.load(TWO);
+    const [login, other] = [await logIn(instance, 'alice'), await logIn(instance, 'alice')];
+    held(await applications.take(login, ROBOTS));
+    isForbidden = true;
+    await instance.logout(login);
+    await instance.report();
+    expect(applications.returnsWaiting).toBe(1);
+    expect(await usedOf(instance, 'Pharmacy', 'Dispensing Robots')).toBe(1);
+    isForbidden = false;
+    await instance.report();
+    expect(applications.returnsWaiting).toBe(0);
+    expect(await usedOf(instance, 'Pharmacy', 'Dispensing Robots')).toBe(0);
+    expect(other.isHeld).toBe(true);
+  });
+
   test('a take whose answer was lost is found out about, and given back', async () => {
     let isLossy = false;
     const lossy: typeof fetch = async (...request) => {

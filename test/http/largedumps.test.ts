@@ -6,7 +6,7 @@ import { Leadership } from '../../src/service/leadership.ts';
 import { type StartedApp, startApp } from '../support/app.ts';
 import { StandingClock } from '../support/clock.ts';
 import { readContract, underContract } from '../support/contract.ts';
-import { createRecordingLogger } from '../support/http.ts';
+import { bearer, createRecordingLogger } from '../support/http.ts';
 import { until } from '../support/wait.ts';
 
 const TEXT = { headers: { accept: 'text/plain' } };
@@ -58,6 +58,14 @@ function folded(): Promise<boolean> {
   const { version } = started.lane.table;
   const isLevel = async () => (await started.call('GET /v1/logins?limit=1')).json().version >= version;
   return until(isLevel, FOLD_TIMEOUT_MS, 'the fold is level with the journal');
+}
+
+/** How many dumps are being made. */
+async function sessions(): Promise<number> {
+  const [row] = await started.sql<{ count: number }[]>`
+    select count(*) from pg_stat_activity
+    where datname = current_database() and application_name = 'test dump'`;
+  return Number(row!.count);
 }
 
 const get = (what: string, options = {}) => started.call(`GET /v1/instances/large/dumps/${what}`, options);
@@ -195,13 +203,7 @@ Connections  License Units  Client
     const begun = await sql.begin(async (tx) => {
       await tx`lock table logins in access exclusive mode`;
       const waiting = Promise.all([ask('/v1/usage/keys', TEXT), ask('/v1/usage/servers', LINES)]);
-      const dumping = async () => {
-        const [row] = await sql<{ count: number }[]>`
-          select count(*) from pg_stat_activity
-          where datname = current_database() and application_name = 'test dump' and wait_event_type = 'Lock'`;
-        return Number(row!.count) === 2;
-      };
-      await until(dumping, FOLD_TIMEOUT_MS, 'two dumps are being made');
+      await until(async () => (await sessions()) === 2, FOLD_TIMEOUT_MS, 'two dumps are being made');
       for (const path of ['/v1/usage/servers', '/v1/usage/keys', '/v1/instances/large/dumps/all']) {
         const { statusCode, headers, body } = await ask(path, TEXT);
         expect([statusCode, JSON.parse(body).code]).toEqual([429, 'too-many-dumps']);
@@ -210,6 +212,30 @@ Connections  License Units  Client
       return { waiting };
     });
     for (const { statusCode } of await begun.waiting) expect(statusCode).toBe(200);
+  });
+
+  test('only its head is asked for, or whoever asked goes away: its connection is let go', async () => {
+    for (const path of ['/v1/usage/servers', '/v1/instances/large/dumps/processes']) {
+      const { statusCode, headers, body } = await started.app.inject({
+        ...{ method: 'HEAD', url: path },
+        headers: { ...TEXT.headers, ...bearer(started.tokens.viewer) },
+      });
+      expect([statusCode, Number(headers['dump-entries']) > 2, body]).toEqual([200, true, '']);
+    }
+    await until(async () => (await sessions()) === 0, FOLD_TIMEOUT_MS, 'no dump is being made');
+    const url = await started.app.listen({ host: '127.0.0.1', port: 0 });
+    await started.sql.begin(async (tx) => {
+      await tx`lock table logins in access exclusive mode`;
+      const leaving = new AbortController();
+      const headers = { ...TEXT.headers, ...bearer(started.tokens.viewer) };
+      const asked = fetch(`${url}/v1/usage/keys`, { headers, signal: leaving.signal }).catch(
+        ({ name }) => name,
+      );
+      await until(async () => (await sessions()) === 1, FOLD_TIMEOUT_MS, 'the dump is being made');
+      leaving.abort();
+      expect(await asked).toBe('AbortError');
+      await until(async () => (await sessions()) === 0, FOLD_TIMEOUT_MS, 'the dump has been given up');
+    });
   });
 
   test('of a token that is restricted has only what it may see', async () => {

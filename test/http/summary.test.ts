@@ -111,6 +111,7 @@ Current Users       =      3  Maximum Users       =      3
     ['text/plain', true],
     ['text/plain;q=0.9, application/json;q=0.5', true],
     ['text/*', true],
+    ['application/x-ndjson, text/plain;q=0.5', true],
     ['text/plain;q=0.1, application/json', false],
     ['text/plain;q=0', false],
     ['*/*', false],
@@ -142,6 +143,7 @@ Current Users       =      3  Maximum Users       =      3
     }
     const codeOf = async (query: string) => (await get(`summary${query}`)).json().code;
     expect(await codeOf('?key=1-00000000')).toBe('key-not-found');
+    expect(await codeOf('?key=1-00000000&instance=app-a')).toBe('key-not-found');
     expect(await codeOf('?instance=nowhere')).toBe('instance-not-found');
   });
 });

@@ -5,7 +5,13 @@
 
 import { recount } from '../../src/domain/applicationloads.ts';
 import type { ApplicationOperation, Holder } from '../../src/domain/applicationoperations.ts';
-import { findLicensed, SHARED_BY_DEFAULT, unitsOfFeature } from '../../src/domain/applications.ts';
+import {
+  findLicensed,
+  isSharedName,
+  SHARED_BY_DEFAULT,
+  unitsOfFeature,
+} from '../../src/domain/applications.ts';
+import { heldOn } from '../../src/domain/applicationtable.ts';
 import type { KeyApplicationSection } from '../../src/domain/keys.ts';
 import type { Table } from '../../src/domain/table.ts';
 import type { ApplicationModel } from './applicationmodel.ts';
@@ -98,6 +104,15 @@ export function expectHoldingsSound(table: Table, model?: ApplicationModel): voi
       mustBe(logins === counted, `${userId} has ${counted} logins on ${place.instance}, not ${logins}`);
     }
     mustBe(place.holdings === null || !place.holdings.isEmpty, `${place.instance} keeps an empty book`);
+    const key = table.instances.get(place.instance)?.key ?? null;
+    for (const { counter } of heldOn(table, place.instance)) {
+      if (key === null || !isSharedName(counter.application, SHARED_BY_DEFAULT)) continue;
+      const where = JSON.stringify(counter.scope);
+      mustBe(
+        'key' in counter.scope,
+        `${counter.application} is counted in ${where} besides the units of ${key}`,
+      );
+    }
   }
   if (!model) return;
   const modelled = new Set(

@@ -84,7 +84,8 @@ async function apply(world: World, file: string, options: ApplyOptions): Promise
 
 function faulty(file: string, faults: readonly ApplyFault[]): CliFault {
   const lines = faults.map(
-    ({ line, at, words }) => `\n  line ${line}: ${at === '' ? 'the file' : at} ${words}.`,
+    ({ line, at, words }) =>
+      `\n  line ${line}: ${at === '' ? 'the file' : at} ${words}${words.endsWith('?') ? '' : '.'}`,
   );
   return new CliFault(
     EXIT.usage,

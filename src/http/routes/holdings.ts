@@ -66,6 +66,7 @@ const TAKE_PROBLEMS = [
   'feature-not-licensed',
   'feature-not-counted',
   'holder-missing',
+  'holdings-limit-reached',
   'login-lost',
   'instance-silent',
   'key-expired',
@@ -200,7 +201,7 @@ function returnRoute(app: App, services: Using): void {
         body: ReturnBody,
         response: responses(
           { 200: HoldingsShape },
-          ['instance-not-found', 'login-lost', 'id-reused', ...LANE_PROBLEMS],
+          ['instance-not-found', 'holder-missing', 'login-lost', 'id-reused', ...LANE_PROBLEMS],
           { body: true },
         ),
       },

@@ -302,7 +302,7 @@ async function dumpWhole(
     if (form === 'text')
       return asText(reply, serversText({ servers, totals, isCut: false, atMs: asOf.atMs, instance }));
     const rows = servers.flatMap(({ clients, ...server }) =>
-      clients.map((client) => ({ ...client, ...server })),
+      clients.map((client) => ({ ...server, ...client })),
     );
     return asStream(reply, LINES_TYPE, jsonLines(showWhole(servers, totals, asOf), [rows], showRow));
   }
