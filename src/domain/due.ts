@@ -31,9 +31,13 @@ export class EndingQueue<Item extends Ending> {
     return this.#times[0] ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The login that is due first, without taking it. */
+  /** The login that is due first, without taking it; entries before it that no longer hold are gone afterwards. */
   get next(): Item | undefined {
-    return this.#logins[0];
+    for (;;) {
+      const login = this.#logins[0];
+      if (login === undefined || this.#holds(login, this.#times[0])) return login;
+      this.#pop();
+    }
   }
 
   push(login: Item): void {
@@ -62,19 +66,23 @@ export class EndingQueue<Item extends Ending> {
     while (this.nextMs <= nowMs) {
       const time = this.nextMs;
       const login = this.#pop();
-      if (login.endsAtMs === time && this.#isIn(login)) return login;
+      if (this.#holds(login, time)) return login;
     }
     return undefined;
   }
 
   /** @returns the entries that still hold, in no order. */
   held(): Item[] {
-    return this.#logins.filter((login, index) => login.endsAtMs === this.#times[index] && this.#isIn(login));
+    return this.#logins.filter((login, index) => this.#holds(login, this.#times[index]));
   }
 
   clear(): void {
     this.#times.length = 0;
     this.#logins.length = 0;
+  }
+
+  #holds(login: Item, time: number | undefined): boolean {
+    return login.endsAtMs === time && this.#isIn(login);
   }
 
   #pop(): Item {

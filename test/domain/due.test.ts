@@ -35,6 +35,21 @@ describe('the queue of what ends by itself (R-14)', () => {
     expect(queue.size).toBe(0);
   });
 
+  test('who looks at the first one does not see one that is gone, or ends at another time by now', () => {
+    const queue = new DueQueue();
+    const [gone, later, first] = [
+      makeEnding('gone', 1000),
+      makeEnding('later', 2000),
+      makeEnding('first', 3000),
+    ];
+    for (const login of [gone, later, first]) queue.push(login);
+    gone.place.logins.delete(gone.id);
+    later.endsAtMs = 4000;
+    queue.push(later);
+    expect([queue.next, queue.nextMs]).toEqual([first, 3000]);
+    expect(drain(queue, 5000)).toEqual([first, later]);
+  });
+
   test('logins come out soonest first, each once, in whatever order they went in', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 200 }), (times) => {
