@@ -4,6 +4,7 @@
  */
 
 import type { Command } from 'commander';
+import { withoutArguments } from './argumentless.ts';
 import type { World } from './world.ts';
 
 /** What a command file exports. */
@@ -144,7 +145,8 @@ export const COMMANDS: readonly RegisteredCommand[] = [
     name: 'serve',
     words: 'run the server (settings come from the environment: docs/configuration.md)',
     group: 'Run',
-    run: async () => (await import('./serve.ts')).runServe(),
+    run: (args) => withoutArguments('serve', args, async () => (await import('./serve.ts')).runServe()),
+    expects: ['--help'],
   },
   {
     name: 'udp',
@@ -157,7 +159,8 @@ export const COMMANDS: readonly RegisteredCommand[] = [
     name: 'migrate',
     words: "bring the database up to this version's schema, and end",
     group: 'Run',
-    run: async () => (await import('./migrate.ts')).runMigrate(),
+    run: (args) => withoutArguments('migrate', args, async () => (await import('./migrate.ts')).runMigrate()),
+    expects: ['--help'],
   },
   {
     name: 'key',

@@ -77,6 +77,22 @@ describe('a mistake', () => {
     expect((await app.lictor('instances show "a b"')).stderr).toContain('letters, digits, dot');
   });
 
+  test.each(['serve', 'migrate'])(
+    '%s: who asks for help, or misspells an option, runs nothing',
+    async (name) => {
+      // Without arguments it would end with what is wrong with this.
+      const env = { LICTOR_MISSPELT: 'x' };
+      const help = await runProcess([name, '--help'], env);
+      expect(help).toMatchObject({ exit: 0, stderr: '' });
+      expect(help.stdout).toContain(`lictor ${name} `);
+      expect(await runProcess(['help', name], env)).toEqual(help);
+      const { exit, stdout, stderr } = await runProcess([name, '--prot', '80'], env);
+      expect([exit, stdout]).toEqual([2, '']);
+      expect(stderr).toBe(`"--prot 80" is not understood.\n\n${help.stdout}`);
+      expect((await runProcess([name], env)).stderr).toContain('LICTOR_MISSPELT');
+    },
+  );
+
   test('a query that there is not', async () => {
     expect(await app.lictor('usage query Foo')).toEqual({
       exit: 1,

@@ -1,7 +1,7 @@
 /** `lictor login --run`: holds a licence while a command runs, for batch jobs and CI. */
 
 import { type Command, Option } from 'commander';
-import { ApiError } from '../../client/problems.ts';
+import { ApiError, UnreachableError } from '../../client/problems.ts';
 import { FORWARDED, type RunningChild, startChild, statusOfSignal } from '../childprocess.ts';
 import { CliFault, EXIT, tell } from '../faults.ts';
 import { Holding } from '../holding.ts';
@@ -206,6 +206,8 @@ async function hold(
     login = await holding.take(options.wait * 1000, course.waiting.signal);
   } catch (error) {
     if (error instanceof Interrupted) return statusOfSignal(error.signal);
+    // Nobody was reached, so that there is nothing to give back.
+    if (options.wait === 0 && error instanceof UnreachableError) course.isAsked = error.outcomeUnknown;
     throw withoutLicence(error);
   }
   if (course.early !== null) return statusOfSignal(course.early);
