@@ -11,7 +11,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { DigestedRow } from '../src/domain/digest.ts';
+import type { DigestedRow } from '../src/domain/local/digest.ts';
 import { deriveKeys, readAnswer, writeRequest } from '../src/udp/packets.ts';
 import { writeUpdate } from '../src/udp/requests.ts';
 import { readCpu } from './accounting.ts';

@@ -4,7 +4,7 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { type DigestedRow, digestText, TableDigest } from '../src/domain/digest.ts';
+import { type DigestedRow, digestText, TableDigest } from '../src/domain/local/digest.ts';
 import { cpuBetween, readCpu } from './accounting.ts';
 import type { Api } from './api.ts';
 import type { Figure } from './goals.ts';

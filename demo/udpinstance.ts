@@ -8,10 +8,10 @@ import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CONNECTIONS_PER_UNIT_MAX } from '../src/domain/counting.ts';
-import { readDigest } from '../src/domain/digest.ts';
-import { decideLocalLogin, decideLocalLogout } from '../src/domain/localdecisions.ts';
-import { LocalReports, type Statement } from '../src/domain/localreports.ts';
-import { type LocalLogin, LocalTable } from '../src/domain/localtable.ts';
+import { readDigest } from '../src/domain/local/digest.ts';
+import { decideLocalLogin, decideLocalLogout } from '../src/domain/local/localdecisions.ts';
+import { LocalReports, type Statement } from '../src/domain/local/localreports.ts';
+import { type LocalLogin, LocalTable } from '../src/domain/local/localtable.ts';
 import {
   readFault,
   readRedirect,

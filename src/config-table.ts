@@ -15,8 +15,8 @@ import {
   wholeNumber,
 } from './config-settings.ts';
 import { ADMIN_TOKEN_LENGTH_MIN } from './domain/access.ts';
-import { SHARED_BY_DEFAULT } from './domain/applications.ts';
-import { parseRevoked, parseTrustedKeys, type TrustedKeys } from './domain/signatures.ts';
+import { SHARED_BY_DEFAULT } from './domain/applications/applications.ts';
+import { parseRevoked, parseTrustedKeys, type TrustedKeys } from './domain/keys/signatures.ts';
 
 const MIB = 1_048_576;
 const MINUTE_MS = 60_000;

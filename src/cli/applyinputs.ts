@@ -16,7 +16,7 @@ import type {
 } from '../client/openapi.ts';
 import { each } from '../client/pages.ts';
 import { ApiError } from '../client/problems.ts';
-import { parseApplicationFile } from '../domain/applicationfiles.ts';
+import { parseApplicationFile } from '../domain/applications/applicationfiles.ts';
 import { type ApplyFault, type ApplyReading, inOrder, type Place } from './applyfile.ts';
 import type { DeclaredKey } from './applyschema.ts';
 import { fileWords } from './faults.ts';

@@ -5,8 +5,8 @@
 
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import { ROLES } from '../domain/access.ts';
-import { ACTIVATION_PROFILES } from '../domain/activation.ts';
-import { KEY_FIELD_LIMITS } from '../domain/keyfields.ts';
+import { ACTIVATION_PROFILES } from '../domain/keys/activation.ts';
+import { KEY_FIELD_LIMITS } from '../domain/keys/keyfields.ts';
 import { LICENSE_SERVER_LIMITS, LICENSE_SERVER_PORT_DEFAULT } from '../domain/licenseservers.ts';
 
 /** The bounds of a file. */

@@ -7,8 +7,8 @@ import { connect } from 'node:tls';
 import type { Client } from '../client/client.ts';
 import type { ReadDiagnosisAnswer } from '../client/openapi.ts';
 import { ApiError, UnreachableError } from '../client/problems.ts';
-import { count, type Finding, found, ok, timeWords } from '../domain/findings.ts';
-import { judgeClock } from '../domain/storefindings.ts';
+import { count, type Finding, found, ok, timeWords } from '../domain/findings/findings.ts';
+import { judgeClock } from '../domain/findings/storefindings.ts';
 import type { World } from './world.ts';
 
 const ROUND_TRIP_WARNING_MS = 500;

@@ -1,7 +1,7 @@
 /** The reports and queries of the legacy class, for `lictor license` (notes 2.6, 2.7). */
 
 import type { RunQueryAnswer, RunQueryQuery } from '../client/openapi.ts';
-import { QUERIES, type QueryShape } from '../domain/queries.ts';
+import { QUERIES, type QueryShape } from '../domain/texts/queries.ts';
 import { download } from './downloading.ts';
 import type { LegacyCall, LegacyMethod } from './licensecall.ts';
 import { keyOf } from './licensecounters.ts';

@@ -6,7 +6,7 @@
 import { hostname } from 'node:os';
 import pino, { type Logger } from 'pino';
 import { type Config, ConfigError, processEnvironment, readConfig } from '../config.ts';
-import { EVALUATION_KEY } from '../domain/keys.ts';
+import { EVALUATION_KEY } from '../domain/keys/keys.ts';
 import { SYSTEM_ACTOR } from '../domain/releases.ts';
 import { makeReplicaId, type RunningServer, startServer } from '../server.ts';
 import { readTelemetryOptions } from '../telemetry/options.ts';

@@ -3,7 +3,7 @@
  * users only, so that the instance has to know which of a user's units go when one of his logins does.
  */
 
-import type { LocalLogin } from '../domain/localtable.ts';
+import type { LocalLogin } from '../domain/local/localtable.ts';
 import type { FeatureNamed } from './application-verdicts.ts';
 
 /** What one login has taken, in the name of its user. */

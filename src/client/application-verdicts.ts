@@ -2,7 +2,7 @@
  * What taking and giving back units of applications comes to, as values that an application can go on with.
  */
 
-import { DEFAULT_FEATURE, FEATURES_PER_CALL_MAX } from '../domain/applications.ts';
+import { DEFAULT_FEATURE, FEATURES_PER_CALL_MAX } from '../domain/applications/applications.ts';
 import type { Problem } from '../domain/operations.ts';
 import type { TakeApplicationsAnswer } from './openapi.ts';
 import { ApiError, type ProblemCode, UnreachableError } from './problems.ts';

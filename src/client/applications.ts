@@ -5,8 +5,8 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { DEFAULT_FEATURE, FEATURES_PER_CALL_MAX } from '../domain/applications.ts';
-import { LocalLogin } from '../domain/localtable.ts';
+import { DEFAULT_FEATURE, FEATURES_PER_CALL_MAX } from '../domain/applications/applications.ts';
+import { LocalLogin } from '../domain/local/localtable.ts';
 import type { Problem } from '../domain/operations.ts';
 import { LocalTakes } from './application-takes.ts';
 import {

@@ -4,8 +4,8 @@
  */
 
 export type { InstanceSettings } from '../domain/instances.ts';
-export type { LocalRefusal as Refusal } from '../domain/localdecisions.ts';
-export type { LocalCounts } from '../domain/localtable.ts';
+export type { LocalRefusal as Refusal } from '../domain/local/localdecisions.ts';
+export type { LocalCounts } from '../domain/local/localtable.ts';
 export type { Problem as LoginProblem } from '../domain/operations.ts';
 export type { Throttle } from '../domain/users.ts';
 export type {

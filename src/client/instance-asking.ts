@@ -10,10 +10,10 @@ import {
   unitsGround,
   unleasedGround,
 } from '../domain/grounds.ts';
-import type { LeaseRights } from '../domain/leaserights.ts';
-import type { RefusedUser } from '../domain/leasestatements.ts';
-import type { AskServer, LocalAnswer, LocalRefusal } from '../domain/localdecisions.ts';
-import type { LocalTable } from '../domain/localtable.ts';
+import type { LeaseRights } from '../domain/leases/leaserights.ts';
+import type { RefusedUser } from '../domain/leases/leasestatements.ts';
+import type { AskServer, LocalAnswer, LocalRefusal } from '../domain/local/localdecisions.ts';
+import type { LocalTable } from '../domain/local/localtable.ts';
 import type { Problem } from '../domain/operations.ts';
 import type { Clock } from './instance-clock.ts';
 

@@ -4,7 +4,7 @@
  */
 
 import type { Phase } from '../domain/holdings.ts';
-import type { LocalRefusal } from '../domain/localdecisions.ts';
+import type { LocalRefusal } from '../domain/local/localdecisions.ts';
 import type { Problem as LocalProblem } from '../domain/operations.ts';
 import type { LoginKind } from '../domain/users.ts';
 import type { Client } from './client.ts';

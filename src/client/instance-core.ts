@@ -4,10 +4,10 @@
  */
 
 import type { CapacityFault } from '../domain/grounds.ts';
-import { LeaseRights } from '../domain/leaserights.ts';
-import { decideLocalLogout, identityFault, type LocalClaims } from '../domain/localdecisions.ts';
-import { LocalReports } from '../domain/localreports.ts';
-import { LocalLogin, LocalTable } from '../domain/localtable.ts';
+import { LeaseRights } from '../domain/leases/leaserights.ts';
+import { decideLocalLogout, identityFault, type LocalClaims } from '../domain/local/localdecisions.ts';
+import { LocalReports } from '../domain/local/localreports.ts';
+import { LocalLogin, LocalTable } from '../domain/local/localtable.ts';
 import type { Problem } from '../domain/operations.ts';
 import { InstanceApplications } from './applications.ts';
 import type { Client } from './client.ts';

@@ -3,7 +3,7 @@
  */
 
 import { EventEmitter } from 'node:events';
-import type { LocalRefusal } from '../domain/localdecisions.ts';
+import type { LocalRefusal } from '../domain/local/localdecisions.ts';
 import type { InstanceLoginRequest } from './instance-logins.ts';
 import type { InstanceTerms } from './instance-terms.ts';
 

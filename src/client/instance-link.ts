@@ -3,11 +3,11 @@
  * and renews what is leased. One report is under way at a time.
  */
 
-import { digestText, EMPTY_DIGEST } from '../domain/digest.ts';
-import type { LeaseAnswer, LeaseStatement } from '../domain/leasestatements.ts';
-import { endDue } from '../domain/localdecisions.ts';
-import type { LocalReports, Statement } from '../domain/localreports.ts';
-import type { LocalTable } from '../domain/localtable.ts';
+import type { LeaseAnswer, LeaseStatement } from '../domain/leases/leasestatements.ts';
+import { digestText, EMPTY_DIGEST } from '../domain/local/digest.ts';
+import { endDue } from '../domain/local/localdecisions.ts';
+import type { LocalReports, Statement } from '../domain/local/localreports.ts';
+import type { LocalTable } from '../domain/local/localtable.ts';
 import type { InstanceApplications } from './applications.ts';
 import type { Client } from './client.ts';
 import type { CentralLogin, CentralLogins } from './instance-central.ts';

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { Phase } from '../domain/holdings.ts';
-import type { LocalClaims, LocalRefusal } from '../domain/localdecisions.ts';
+import type { LocalClaims, LocalRefusal } from '../domain/local/localdecisions.ts';
 import type { Problem } from '../domain/operations.ts';
 import type { LoginKind } from '../domain/users.ts';
 

@@ -7,7 +7,7 @@ import { CONNECTIONS_PER_UNIT_MAX } from '../domain/counting.ts';
 import { PROBLEMS, type ProblemCode } from '../domain/errors.ts';
 import type { CapacityFault } from '../domain/grounds.ts';
 import { DEFAULT_SETTINGS, type InstanceSettings } from '../domain/instances.ts';
-import type { LocalCapacity } from '../domain/localtable.ts';
+import type { LocalCapacity } from '../domain/local/localtable.ts';
 import type { UpdateAnswer } from './updates.ts';
 
 /** How a key is enforced: by the server, by each instance, or by each instance inside what it was leased. */

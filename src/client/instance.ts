@@ -1,12 +1,16 @@
 /**
- * `LicenseInstance`: a running installation that is licensed, as the application holds it. It lets users in and
- * out as the owner of its key has chosen: by itself at memory speed, within what it was leased, or by asking the
- * server each time.
+ * `LicenseInstance`: a running installation that is licensed. It lets users in and out as the owner of its key
+ * has chosen: by itself at memory speed, within what it was leased, or by asking the server each time.
  */
 
 import { randomBytes, randomUUID } from 'node:crypto';
-import { decideLocalIdentify, decideLocalLogin, endDue, type LocalAnswer } from '../domain/localdecisions.ts';
-import { type LocalCounts, LocalLogin } from '../domain/localtable.ts';
+import {
+  decideLocalIdentify,
+  decideLocalLogin,
+  endDue,
+  type LocalAnswer,
+} from '../domain/local/localdecisions.ts';
+import { type LocalCounts, LocalLogin } from '../domain/local/localtable.ts';
 import type { Problem } from '../domain/operations.ts';
 import { type Throttle, throttleOf } from '../domain/users.ts';
 import type { InstanceApplications } from './applications.ts';
@@ -194,8 +198,7 @@ export class LicenseInstance extends InstanceEmitter {
   /**
    * Logs a user in; waits for the server where only it can say. It never throws for a refusal.
    * @param options.signal - ends the waiting; nobody is let in then.
-   * @throws ApiError when the server would not be asked, as by a token that does not permit it; the reason of the
-   * signal.
+   * @throws ApiError when the server will not be asked, as by a token that may not; the reason of the signal.
    */
   async login(request: InstanceLoginRequest, options: AskOptions = {}): Promise<Verdict> {
     const verdict = this.tryLogin(request);
@@ -221,8 +224,7 @@ export class LicenseInstance extends InstanceEmitter {
     if (core.ended !== null) return core.ended;
     if (!(login instanceof LocalLogin)) return ASK_SERVER;
     if (core.table.rights !== null) core.checkTerm();
-    const answer = this.#decideIdentify(login, user, clientAddress);
-    return this.#answered(answer, { user, clientAddress });
+    return this.#answered(this.#decideIdentify(login, user, clientAddress), { user, clientAddress });
   }
 
   #decideIdentify(login: LocalLogin, user: string, clientAddress: string | undefined): LocalAnswer {

@@ -4,7 +4,7 @@
  * say reads `Not connected to license server` (notes 2.7).
  */
 
-import { endDue } from '../domain/localdecisions.ts';
+import { endDue } from '../domain/local/localdecisions.ts';
 import {
   countsRows,
   FREE_CELLS,
@@ -13,8 +13,8 @@ import {
   queryNamed,
   summaryRows,
   type UseShown,
-} from '../domain/queries.ts';
-import { type InstanceRows, rowsOfLocalTable } from '../domain/reportrows.ts';
+} from '../domain/texts/queries.ts';
+import { type InstanceRows, rowsOfLocalTable } from '../domain/texts/reportrows.ts';
 import {
   type Availability,
   type CountsShown,
@@ -23,7 +23,7 @@ import {
   keyText,
   NOT_CONNECTED,
   summaryText,
-} from '../domain/reporttexts.ts';
+} from '../domain/texts/reporttexts.ts';
 import {
   type Cell,
   type DumpForm,
@@ -31,7 +31,7 @@ import {
   processDumpText,
   userCells,
   userDumpText,
-} from '../domain/reporttexts-dumps.ts';
+} from '../domain/texts/reporttexts-dumps.ts';
 import type { Client } from './client.ts';
 import type { Clock } from './instance-clock.ts';
 import type { InstanceCore } from './instance-core.ts';

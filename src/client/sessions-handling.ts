@@ -4,7 +4,7 @@
  */
 
 import type { IncomingHttpHeaders } from 'node:http';
-import type { LocalRefusal } from '../domain/localdecisions.ts';
+import type { LocalRefusal } from '../domain/local/localdecisions.ts';
 import type { Problem } from '../domain/operations.ts';
 import { ApiError } from './problems.ts';
 import { type LicensedSession, WebSessions, type WebSessionsOptions } from './sessions.ts';

@@ -5,7 +5,7 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import type { LocalRefusal } from '../domain/localdecisions.ts';
+import type { LocalRefusal } from '../domain/local/localdecisions.ts';
 import type { Problem } from '../domain/operations.ts';
 import { WEB_GRACE_MS } from '../domain/releases.ts';
 import type { LicenseInstance } from './instance.ts';

@@ -1,6 +1,6 @@
 /** The shapes of the reports of an instance, by the names that they have here. */
 
-import type { LeaseAnswer, LeaseStatement } from '../domain/leasestatements.ts';
+import type { LeaseAnswer, LeaseStatement } from '../domain/leases/leasestatements.ts';
 import type { Operations } from './openapi.ts';
 
 /** A numbered report of what changed in the table of an instance. */

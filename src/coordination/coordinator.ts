@@ -8,7 +8,7 @@
  * be away and within the command timeout otherwise; callers go on by a stated rule.
  */
 
-import type { StoreFacts } from '../domain/diagnosisfacts.ts';
+import type { StoreFacts } from '../domain/findings/diagnosisfacts.ts';
 
 /** The last row of a shard's journal, as far as a replica has made it known. */
 export interface Head {

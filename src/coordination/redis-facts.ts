@@ -1,7 +1,7 @@
 /** What a Redis says of itself: for whoever looks for what is wrong with a deployment. Nothing is decided by it. */
 
 import type { Redis } from 'ioredis';
-import type { StoreFacts } from '../domain/diagnosisfacts.ts';
+import type { StoreFacts } from '../domain/findings/diagnosisfacts.ts';
 
 /** The fields of `INFO` that are numbers; null where this Redis has none of that name. */
 function numberOf(fields: ReadonlyMap<string, string>, name: string): number | null {

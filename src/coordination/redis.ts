@@ -6,7 +6,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { StoreFacts } from '../domain/diagnosisfacts.ts';
+import type { StoreFacts } from '../domain/findings/diagnosisfacts.ts';
 import { Breaker, type CoordinationLogger } from './breaker.ts';
 import type {
   BeatStatus,

@@ -3,12 +3,8 @@
  * and within a format it never changes: golden journals in the tests hold it.
  */
 
-import { passHoldings } from './applicationtable.ts';
-import { applyApplication, forgetApplications, forgetScope } from './applyapplications.ts';
-import { applyJoined, applyLeased, applyLeaseEnded } from './applyleases.ts';
-import { applyDurationsCleared, applyMarksReset } from './applymarks.ts';
-import { applyMoved } from './applymoves.ts';
-import { applyReported, applyUnreported } from './applyreports.ts';
+import { passHoldings } from './applications/applicationtable.ts';
+import { applyApplication, forgetApplications, forgetScope } from './applications/applyapplications.ts';
 import { unitsOf } from './counting.ts';
 import type {
   Deregistered,
@@ -31,7 +27,11 @@ import type {
 } from './events.ts';
 import { Login, type Pool, totalsOf, type User } from './holdings.ts';
 import { defaultPoolOf } from './instances.ts';
+import { applyMoved } from './keys/applymoves.ts';
+import { applyJoined, applyLeased, applyLeaseEnded } from './leases/applyleases.ts';
 import { endLife, followInstance, followKey } from './lives.ts';
+import { applyReported, applyUnreported } from './local/applyreports.ts';
+import { applyDurationsCleared, applyMarksReset } from './marks/applymarks.ts';
 import { complain, type Position, where } from './position.ts';
 import { DivergenceError, ORDINARY, type Standing, type Table } from './table.ts';
 

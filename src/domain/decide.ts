@@ -3,16 +3,18 @@
  * call it; whatever it emits is applied to the draft's table at once.
  */
 
-import { decideActivate } from './activations.ts';
-import { decideLoad, decideUnload } from './applicationloads.ts';
-import { decideReturn, decideTake } from './applicationtakes.ts';
+import { decideLoad, decideUnload } from './applications/applicationloads.ts';
+import { decideReturn, decideTake } from './applications/applicationtakes.ts';
 import type { Draft } from './draft.ts';
 import { endExcesses, endOf, recordExcesses } from './excesses.ts';
-import { decideChangeKey, decideInstallKey, decideRemoveKey } from './keyring.ts';
-import { endLease, nextLeaseEndMs, takeEndedLease } from './leaseends.ts';
-import { decideStatement } from './leases.ts';
+import { decideActivate } from './keys/activations.ts';
+import { decideChangeKey, decideInstallKey, decideRemoveKey } from './keys/keyring.ts';
+import { decideCheckKey, decideServeKey } from './keys/servedkeys.ts';
+import { endLease, nextLeaseEndMs, takeEndedLease } from './leases/leaseends.ts';
+import { decideStatement } from './leases/leases.ts';
+import { decideReport } from './local/updates.ts';
 import { decideIdentify, decideLogin } from './logins.ts';
-import { decideClearDurations, decideResetMarks } from './markresets.ts';
+import { decideClearDurations, decideResetMarks } from './marks/markresets.ts';
 import type { Answer, Operation } from './operations.ts';
 import {
   decideClose,
@@ -31,9 +33,7 @@ import {
   releaseLogin,
   SYSTEM_ACTOR,
 } from './releases.ts';
-import { decideCheckKey, decideServeKey } from './servedkeys.ts';
 import type { Table } from './table.ts';
-import { decideReport } from './updates.ts';
 
 /** What a decision depends on besides the table: the configuration of the replica that decides. */
 export interface Policy {

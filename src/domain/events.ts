@@ -6,12 +6,12 @@
  * Within one format this file only ever gains optional members; anything else raises `JOURNAL_FORMAT`.
  */
 
-import type { Activation } from './activation.ts';
-import type { ApplicationEvent } from './applicationevents.ts';
+import type { ApplicationEvent } from './applications/applicationevents.ts';
 import type { Excess } from './excesses.ts';
 import type { Instance } from './instances.ts';
-import type { InstalledKey } from './keyring.ts';
-import type { Counter, MarkValues } from './marks.ts';
+import type { Activation } from './keys/activation.ts';
+import type { InstalledKey } from './keys/keyring.ts';
+import type { Counter, MarkValues } from './marks/marks.ts';
 import type { LoginKind } from './users.ts';
 
 /** The format of the rows that this version writes, and the newest that it understands (R-4). */

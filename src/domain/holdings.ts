@@ -3,14 +3,14 @@
  * are on. Plain data; `table.ts` changes it and `apply.ts` says when.
  */
 
-import type { Request } from './applicationrequests.ts';
-import type { Counter, Holding, HoldingsBook } from './applicationtable.ts';
+import type { Request } from './applications/applicationrequests.ts';
+import type { Counter, Holding, HoldingsBook } from './applications/applicationtable.ts';
 import type { Count } from './counting.ts';
-import type { Durations } from './durations.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Excess } from './excesses.ts';
-import { type Life, Marks } from './marks.ts';
-import type { ReportedUser, ReportState } from './reports.ts';
+import type { ReportedUser, ReportState } from './local/reports.ts';
+import type { Durations } from './marks/durations.ts';
+import { type Life, Marks } from './marks/marks.ts';
 import type { LoginKind } from './users.ts';
 
 /** `active`; `pending` until it identifies itself (F-43); `grace` when it went out but its unit is still held. */

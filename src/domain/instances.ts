@@ -2,7 +2,7 @@
  * Instances: what is known of one, its settings, and what a registration means (R-10).
  */
 
-import type { ActivationProfile } from './activation.ts';
+import type { ActivationProfile } from './keys/activation.ts';
 import type { IdentityForm, IdentitySettings, ThrottleProfile } from './users.ts';
 
 /** What an administrator sets for an instance (notes 2.1, 2.2). */

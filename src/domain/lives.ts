@@ -5,11 +5,11 @@
  * ahead of the table while a replica catches up, and the least that was left must be the same everywhere.
  */
 
-import { setDurations } from './durations.ts';
 import type { Place, Pool } from './holdings.ts';
 import { defaultPoolOf, type Instance, unitLimitOf } from './instances.ts';
-import type { InstalledKey } from './keyring.ts';
-import { COUNTERS, type Counter, type Life, markUnits, sinceAll, unitsMaxOf } from './marks.ts';
+import type { InstalledKey } from './keys/keyring.ts';
+import { setDurations } from './marks/durations.ts';
+import { COUNTERS, type Counter, type Life, markUnits, sinceAll, unitsMaxOf } from './marks/marks.ts';
 import type { Table } from './table.ts';
 
 /** Follows an instance's record: its life begins, or goes on under another key or limit. */

@@ -2,7 +2,7 @@
  * Letting users in: who he is, what he costs, and whether that fits (F-30…F-48).
  */
 
-import { refusePassing } from './applicationloads.ts';
+import { refusePassing } from './applications/applicationloads.ts';
 import {
   CONNECTIONS_PER_UNIT_MAX,
   type Count,
@@ -16,9 +16,9 @@ import type { Draft } from './draft.ts';
 import { decisionId, type Granted } from './events.ts';
 import type { Login, Place, User } from './holdings.ts';
 import { defaultPoolOf, type Instance, isPartlyActive, unitLimitOf } from './instances.ts';
-import type { InstalledKey } from './keyring.ts';
-import { keyStatus } from './keys.ts';
-import { countWith } from './leasebooks.ts';
+import type { InstalledKey } from './keys/keyring.ts';
+import { keyStatus } from './keys/keys.ts';
+import { countWith } from './leases/leasebooks.ts';
 import type { Answer, Identify, LogIn, LoginView, Problem, Refusal } from './operations.ts';
 import {
   type Asker,

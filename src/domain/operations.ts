@@ -3,17 +3,21 @@
  * becomes of them.
  */
 
-import type { Activation, ActivationCause, ActivationVerdict } from './activation.ts';
-import type { ApplicationAnswer, ApplicationOperation, Exhausted } from './applicationoperations.ts';
-import type { Digest, DigestedRow } from './digest.ts';
+import type {
+  ApplicationAnswer,
+  ApplicationOperation,
+  Exhausted,
+} from './applications/applicationoperations.ts';
 import type { ProblemCode, ProblemExtras } from './errors.ts';
 import type { ReleaseReason, Rule } from './events.ts';
 import type { Phase } from './holdings.ts';
 import type { Instance, InstanceSettings } from './instances.ts';
-import type { InstalledKey } from './keyring.ts';
-import type { LicenseKey } from './keys.ts';
-import type { LeaseAnswer, LeaseStatement } from './leasestatements.ts';
-import type { Counter, MarkValues } from './marks.ts';
+import type { Activation, ActivationCause, ActivationVerdict } from './keys/activation.ts';
+import type { InstalledKey } from './keys/keyring.ts';
+import type { LicenseKey } from './keys/keys.ts';
+import type { LeaseAnswer, LeaseStatement } from './leases/leasestatements.ts';
+import type { Digest, DigestedRow } from './local/digest.ts';
+import type { Counter, MarkValues } from './marks/marks.ts';
 import type { Terms } from './terms.ts';
 import type { Claims, LoginKind, Throttle } from './users.ts';
 

@@ -4,7 +4,7 @@
  */
 
 import { type Instance, unitLimitOf } from './instances.ts';
-import type { InstalledKey } from './keyring.ts';
+import type { InstalledKey } from './keys/keyring.ts';
 
 /** What one instance could let in by itself. */
 export interface InstanceShare {

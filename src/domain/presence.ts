@@ -4,7 +4,7 @@
 
 import { unitsOf } from './counting.ts';
 import type { Place, User } from './holdings.ts';
-import { markPoolUnits, markUnits } from './marks.ts';
+import { markPoolUnits, markUnits } from './marks/marks.ts';
 import type { Table } from './table.ts';
 
 /** Adds (1) or takes out (-1) what a user costs from its pool and from every instance it is on. */

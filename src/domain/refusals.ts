@@ -3,7 +3,7 @@
  * journalled (R-5).
  */
 
-import type { Exhausted } from './applicationoperations.ts';
+import type { Exhausted } from './applications/applicationoperations.ts';
 import type { Count } from './counting.ts';
 import type { Draft } from './draft.ts';
 import {

@@ -2,13 +2,16 @@
  * Instances coming, changing, falling silent and going (F-3, F-7, R-10).
  */
 
-import { type Changes, withChanges } from './activations.ts';
-import { moveHoldings } from './applicationloads.ts';
+import { moveHoldings } from './applications/applicationloads.ts';
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import { classifyRegistration, DEFAULT_SETTINGS, type Instance, type InstanceSettings } from './instances.ts';
-import { EVALUATION_KEY } from './keys.ts';
-import { endLeases } from './leaseends.ts';
+import { type Changes, withChanges } from './keys/activations.ts';
+import { EVALUATION_KEY } from './keys/keys.ts';
+import { chooseKey } from './keys/registeredkeys.ts';
+import { statementOf } from './keys/servedkeys.ts';
+import { endLeases } from './leases/leaseends.ts';
+import { unreport } from './local/updates.ts';
 import { instanceNotFound } from './logins.ts';
 import type {
   Answer,
@@ -20,10 +23,7 @@ import type {
   Register,
   RenewInstance,
 } from './operations.ts';
-import { chooseKey } from './registeredkeys.ts';
 import { endAll } from './releases.ts';
-import { statementOf } from './servedkeys.ts';
-import { unreport } from './updates.ts';
 
 /** Decides a registration: a new instance, a retry, or a restart that releases what was bound. */
 export function decideRegister(draft: Draft, operation: Register, policy: Policy): Answer {

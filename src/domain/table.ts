@@ -7,17 +7,18 @@
  * last to the first.
  */
 
-import { compactRequests, RequestMemory } from './applicationrequests.ts';
-import type { Application } from './applications.ts';
-import { type Counter, dropHoldings, noteLogin } from './applicationtable.ts';
+import { compactRequests, RequestMemory } from './applications/applicationrequests.ts';
+import type { Application } from './applications/applications.ts';
+import { type Counter, dropHoldings, noteLogin } from './applications/applicationtable.ts';
 import type { Count } from './counting.ts';
 import { DueQueue, EndingQueue } from './due.ts';
-import { countDuration, durationBucket } from './durations.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Excess } from './excesses.ts';
 import { type Lease, type Login, Place, Pool, type Release, type Touched, touch, User } from './holdings.ts';
 import { defaultPoolOf, type Instance, isDefaultPool } from './instances.ts';
-import type { InstalledKey } from './keyring.ts';
+import type { InstalledKey } from './keys/keyring.ts';
+import type { ReportedUser, ReportState } from './local/reports.ts';
+import { countDuration, durationBucket } from './marks/durations.ts';
 import {
   type Marks,
   markAdded,
@@ -26,9 +27,8 @@ import {
   markGrace,
   markRemoved,
   markReported,
-} from './marks.ts';
+} from './marks/marks.ts';
 import { move, raisePeaks, weigh } from './presence.ts';
-import type { ReportedUser, ReportState } from './reports.ts';
 
 /** How long a released ID is remembered, in milliseconds. */
 export const RELEASED_KEPT_MS = 600_000;

@@ -4,8 +4,8 @@
 
 import type { CapacityFault } from './grounds.ts';
 import type { Instance } from './instances.ts';
-import type { InstalledKey } from './keyring.ts';
-import type { LicenseKey } from './keys.ts';
+import type { InstalledKey } from './keys/keyring.ts';
+import type { LicenseKey } from './keys/keys.ts';
 import { capacityOf } from './logins.ts';
 import type { Table } from './table.ts';
 

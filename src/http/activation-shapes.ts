@@ -3,15 +3,15 @@
  */
 
 import { type Static, Type } from 'typebox';
+import type { Activated, Moved } from '../domain/events.ts';
+import { defaultPoolOf, type Instance } from '../domain/instances.ts';
 import {
   type Activation,
   type ActivationVerdict,
   hasReductions,
   type Reductions,
-} from '../domain/activation.ts';
-import type { Activated, Moved } from '../domain/events.ts';
-import { defaultPoolOf, type Instance } from '../domain/instances.ts';
-import type { LicenseKey } from '../domain/keys.ts';
+} from '../domain/keys/activation.ts';
+import type { LicenseKey } from '../domain/keys/keys.ts';
 import type { ActivationView, InspectedActivation } from '../service/activations.ts';
 import { instantOf } from './answers.ts';
 import { KeyTerms, showTerms } from './keyviews.ts';

@@ -4,9 +4,13 @@
 
 import { type Static, Type } from 'typebox';
 import type { Principal } from '../domain/access.ts';
-import { APPLICATION_LIMITS } from '../domain/applicationfiles.ts';
-import type { Exhausted, HoldingsView } from '../domain/applicationoperations.ts';
-import { type Application, DEFAULT_FEATURE, FEATURES_PER_CALL_MAX } from '../domain/applications.ts';
+import { APPLICATION_LIMITS } from '../domain/applications/applicationfiles.ts';
+import type { Exhausted, HoldingsView } from '../domain/applications/applicationoperations.ts';
+import {
+  type Application,
+  DEFAULT_FEATURE,
+  FEATURES_PER_CALL_MAX,
+} from '../domain/applications/applications.ts';
 import type { ApplicationState, FeatureUse, HoldingRecord } from '../service/applications.ts';
 import { instantOf } from './answers.ts';
 import { NameParams, Text } from './instance-shapes.ts';

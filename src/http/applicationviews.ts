@@ -3,8 +3,8 @@
  */
 
 import { type Static, Type } from 'typebox';
-import type { ApplicationEvent, HeldUnits, MovedUnits } from '../domain/applicationevents.ts';
-import type { Application } from '../domain/applications.ts';
+import type { ApplicationEvent, HeldUnits, MovedUnits } from '../domain/applications/applicationevents.ts';
+import type { Application } from '../domain/applications/applications.ts';
 import type { Refused } from '../domain/events.ts';
 import { instantOf } from './answers.ts';
 

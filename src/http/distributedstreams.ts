@@ -14,8 +14,8 @@ import {
   serversTitle,
   serversTotal,
   serverTail,
-} from '../domain/reporttexts-distributed.ts';
-import type { KeyUserRow } from '../domain/usagerows.ts';
+} from '../domain/texts/reporttexts-distributed.ts';
+import type { KeyUserRow } from '../domain/texts/usagerows.ts';
 import type { KeyHeads } from '../service/keyreports.ts';
 import type { PoolHead, PoolHeads } from '../service/summary.ts';
 import type { Batches } from './dumpstreams.ts';

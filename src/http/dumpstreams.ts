@@ -3,7 +3,7 @@
  * of rows, so that a dump of a million rows needs no more memory than one batch.
  */
 
-import type { ProcessShown } from '../domain/reportrows.ts';
+import type { ProcessShown } from '../domain/texts/reportrows.ts';
 import {
   type DumpForm,
   type DumpLayout,
@@ -14,8 +14,8 @@ import {
   processLine,
   userLayout,
   userLine,
-} from '../domain/reporttexts-dumps.ts';
-import type { UserRow } from '../domain/usagerows.ts';
+} from '../domain/texts/reporttexts-dumps.ts';
+import type { UserRow } from '../domain/texts/usagerows.ts';
 
 /** Rows in batches, from memory or from the database. */
 export type Batches<Row> = Iterable<readonly Row[]> | AsyncIterable<readonly Row[]>;

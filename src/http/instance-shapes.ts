@@ -3,7 +3,7 @@
  */
 
 import { type Static, Type } from 'typebox';
-import { KEY_FIELD_LIMITS } from '../domain/keyfields.ts';
+import { KEY_FIELD_LIMITS } from '../domain/keys/keyfields.ts';
 import { LICENSE_SERVER_LIMITS, readServerAddress, readServerPlace } from '../domain/licenseservers.ts';
 import { heartbeatAfterSeconds, type InstanceInState } from '../service/instances.ts';
 import { KeyMembers, keyMembers } from './activation-shapes.ts';

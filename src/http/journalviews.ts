@@ -5,7 +5,7 @@
 import { type Static, Type } from 'typebox';
 import type { JournalEvent, RefusalSample } from '../domain/events.ts';
 import { defaultPoolOf, type Instance } from '../domain/instances.ts';
-import type { InstalledKey } from '../domain/keyring.ts';
+import type { InstalledKey } from '../domain/keys/keyring.ts';
 import type { JournalEntry } from '../service/journal.ts';
 import { ActivationMembers, activationMembers, keyMembers } from './activation-shapes.ts';
 import { instantOf } from './answers.ts';

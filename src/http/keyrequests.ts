@@ -3,7 +3,7 @@
  */
 
 import { type Static, Type } from 'typebox';
-import { KEY_FIELD_LIMITS } from '../domain/keyfields.ts';
+import { KEY_FIELD_LIMITS } from '../domain/keys/keyfields.ts';
 import { fieldFault } from './answers.ts';
 
 /** The most bytes of a body with a key file: 64 KiB of file, as base64 or with every character escaped. */

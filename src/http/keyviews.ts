@@ -3,8 +3,8 @@
  */
 
 import { type Static, Type } from 'typebox';
-import { featureName, featureNumber } from '../domain/features.ts';
-import type { KeyStatus, LicenseKey } from '../domain/keys.ts';
+import { featureName, featureNumber } from '../domain/keys/features.ts';
+import type { KeyStatus, LicenseKey } from '../domain/keys/keys.ts';
 import type { FeatureState, KeyInState } from '../service/keys.ts';
 import { instantOf } from './answers.ts';
 import { Instant } from './schemas.ts';

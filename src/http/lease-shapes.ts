@@ -8,7 +8,7 @@ import {
   LEASE_ENTRIES_MAX,
   type LeaseAnswer,
   type LeaseStatement,
-} from '../domain/leasestatements.ts';
+} from '../domain/leases/leasestatements.ts';
 import type { StateLease } from '../domain/operations.ts';
 import { fieldFault } from './answers.ts';
 

@@ -4,7 +4,7 @@
 
 import { type Static, Type } from 'typebox';
 import { defaultPoolOf } from '../domain/instances.ts';
-import { EVALUATION_KEY } from '../domain/keys.ts';
+import { EVALUATION_KEY } from '../domain/keys/keys.ts';
 import type { LoginView } from '../domain/operations.ts';
 import { instantOf } from './answers.ts';
 import { Instant } from './schemas.ts';

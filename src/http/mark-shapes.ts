@@ -4,8 +4,8 @@
 
 import { type Static, Type } from 'typebox';
 import type { DurationsCleared, MarksReset } from '../domain/events.ts';
-import { COUNTERS, type MarkValues } from '../domain/marks.ts';
-import type { DurationCounts, InstanceCounts, Level, Low } from '../domain/usagerows.ts';
+import { COUNTERS, type MarkValues } from '../domain/marks/marks.ts';
+import type { DurationCounts, InstanceCounts, Level, Low } from '../domain/texts/usagerows.ts';
 import type { AsOf } from '../service/keys.ts';
 import { AS_OF, instantOf, showAsOf } from './answers.ts';
 import { Instant } from './schemas.ts';

@@ -4,8 +4,8 @@
 
 import ipaddr from 'ipaddr.js';
 import { type Static, Type } from 'typebox';
-import { ACTIVATION_PROFILES } from '../domain/activation.ts';
 import { DEFAULT_SETTINGS, type Instance, type InstanceSettings, unitLimitOf } from '../domain/instances.ts';
+import { ACTIVATION_PROFILES } from '../domain/keys/activation.ts';
 import { fieldFault } from './answers.ts';
 
 const LIMIT_MAX = 1_000_000_000;

@@ -3,9 +3,9 @@
  */
 
 import { type Static, Type } from 'typebox';
-import { type DigestedRow, readDigest } from '../domain/digest.ts';
+import { type DigestedRow, readDigest } from '../domain/local/digest.ts';
+import { REPORTED_ID_LENGTH_MAX, ROWS_PER_UPDATE_MAX } from '../domain/local/reports.ts';
 import type { Report, UpdateView } from '../domain/operations.ts';
-import { REPORTED_ID_LENGTH_MAX, ROWS_PER_UPDATE_MAX } from '../domain/reports.ts';
 import { fieldFault, instantOf } from './answers.ts';
 import { LeaseAnswerShape, LeaseBody } from './lease-shapes.ts';
 import { Instant } from './schemas.ts';

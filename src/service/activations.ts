@@ -3,12 +3,12 @@
  */
 
 import type { Sql } from 'postgres';
-import type { Activation, ActivationVerdict } from '../domain/activation.ts';
-import { currentKey, inspectActivation } from '../domain/activations.ts';
 import { LicenseError, type ProblemCode } from '../domain/errors.ts';
 import type { Instance } from '../domain/instances.ts';
-import { keyNotFound } from '../domain/keyring.ts';
-import type { KeyVerdict, LicenseKey } from '../domain/keys.ts';
+import type { Activation, ActivationVerdict } from '../domain/keys/activation.ts';
+import { currentKey, inspectActivation } from '../domain/keys/activations.ts';
+import { keyNotFound } from '../domain/keys/keyring.ts';
+import type { KeyVerdict, LicenseKey } from '../domain/keys/keys.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { ActivateKey, Answer } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';

@@ -2,9 +2,9 @@
  * What the journal says of activated keys, in words.
  */
 
-import type { ActivationCause } from '../domain/activation.ts';
 import type { Activated, Moved } from '../domain/events.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
+import type { ActivationCause } from '../domain/keys/activation.ts';
 
 /** Who or what brought a key, to stand after "because". */
 const CAUSES: Readonly<Record<ActivationCause, string>> = {

@@ -2,9 +2,9 @@
  * What the fold writes of application licences, and how a table is built from it.
  */
 
-import type { Request } from '../domain/applicationrequests.ts';
-import { rememberRequest, requestKey } from '../domain/applicationrequests.ts';
-import type { Application } from '../domain/applications.ts';
+import type { Request } from '../domain/applications/applicationrequests.ts';
+import { rememberRequest, requestKey } from '../domain/applications/applicationrequests.ts';
+import type { Application } from '../domain/applications/applications.ts';
 import {
   type Counter,
   counterOf,
@@ -15,7 +15,7 @@ import {
   setApplication,
   setCounter,
   setHolding,
-} from '../domain/applicationtable.ts';
+} from '../domain/applications/applicationtable.ts';
 import type { Place, Touched } from '../domain/holdings.ts';
 import { DivergenceError, type Table } from '../domain/table.ts';
 import type {

@@ -6,10 +6,14 @@
 import { createHash } from 'node:crypto';
 import type { Span } from '@opentelemetry/api';
 import type postgres from 'postgres';
-import { type ApplicationFault, applicationText, checkApplication } from '../domain/applicationfiles.ts';
-import { applicationNotFound, featureProblem } from '../domain/applicationgrounds.ts';
-import { recount } from '../domain/applicationloads.ts';
-import type { Holder, TakeApplication } from '../domain/applicationoperations.ts';
+import {
+  type ApplicationFault,
+  applicationText,
+  checkApplication,
+} from '../domain/applications/applicationfiles.ts';
+import { applicationNotFound, featureProblem } from '../domain/applications/applicationgrounds.ts';
+import { recount } from '../domain/applications/applicationloads.ts';
+import type { Holder, TakeApplication } from '../domain/applications/applicationoperations.ts';
 import {
   type ApplicationEntry,
   type ApplicationSection,
@@ -19,15 +23,15 @@ import {
   licensedOf,
   unitsOfFeature,
   unitsOfValue,
-} from '../domain/applications.ts';
-import { readApplicationFile } from '../domain/applicationsignatures.ts';
-import { findCounter } from '../domain/applicationtable.ts';
-import { scopeOf } from '../domain/applyapplications.ts';
+} from '../domain/applications/applications.ts';
+import { readApplicationFile } from '../domain/applications/applicationsignatures.ts';
+import { findCounter } from '../domain/applications/applicationtable.ts';
+import { scopeOf } from '../domain/applications/applyapplications.ts';
 import { LicenseError, type ProblemExtras } from '../domain/errors.ts';
 import type { Instance } from '../domain/instances.ts';
+import type { TrustedKeys } from '../domain/keys/signatures.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { Answer, Problem } from '../domain/operations.ts';
-import type { TrustedKeys } from '../domain/signatures.ts';
 import type { Table } from '../domain/table.ts';
 import { type HolderPage, type HolderPosition, listHolders } from '../storage/applications.ts';
 import type { DatabaseClock } from './clock.ts';

@@ -8,8 +8,8 @@ import type {
   HoldingsMoved,
   Returned,
   Taken,
-} from '../domain/applicationevents.ts';
-import { unitsOfValue } from '../domain/applications.ts';
+} from '../domain/applications/applicationevents.ts';
+import { unitsOfValue } from '../domain/applications/applications.ts';
 
 /** Says what an event means, in a sentence or two. */
 export function applicationWords(event: ApplicationEvent): string {

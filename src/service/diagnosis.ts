@@ -17,19 +17,19 @@ import {
   judgeReplication,
   judgeSchema,
   LONG_TRANSACTION_MS,
-} from '../domain/databasefindings.ts';
-import type { DatabaseFacts } from '../domain/diagnosisfacts.ts';
+} from '../domain/findings/databasefindings.ts';
+import type { DatabaseFacts } from '../domain/findings/diagnosisfacts.ts';
 import {
   judgeInstances,
   judgeKeys,
   judgeRoster,
   judgeTokens,
   type KeyFacts,
-} from '../domain/estatefindings.ts';
-import { type Finding, type FindingLevel, found, worstLevel } from '../domain/findings.ts';
+} from '../domain/findings/estatefindings.ts';
+import { type Finding, type FindingLevel, found, worstLevel } from '../domain/findings/findings.ts';
+import { judgeClocks, judgeStore, type StoreState } from '../domain/findings/storefindings.ts';
 import type { Instance } from '../domain/instances.ts';
-import { keyStatus } from '../domain/keys.ts';
-import { judgeClocks, judgeStore, type StoreState } from '../domain/storefindings.ts';
+import { keyStatus } from '../domain/keys/keys.ts';
 import type { Table } from '../domain/table.ts';
 import { isConnectionError } from '../storage/database.ts';
 import {

@@ -9,8 +9,8 @@
 
 import type { Sql } from 'postgres';
 import { LicenseError } from '../domain/errors.ts';
-import type { ProcessShown } from '../domain/reportrows.ts';
-import type { KeyUserRow, UserRow } from '../domain/usagerows.ts';
+import type { ProcessShown } from '../domain/texts/reportrows.ts';
+import type { KeyUserRow, UserRow } from '../domain/texts/usagerows.ts';
 import {
   type DumpHead,
   type DumpReader,

@@ -5,8 +5,8 @@
 import type { Sql } from 'postgres';
 import { LicenseError } from '../domain/errors.ts';
 import { type Excess, unitMsAt } from '../domain/excesses.ts';
-import { keyNotFound } from '../domain/keyring.ts';
-import type { LicenseKey } from '../domain/keys.ts';
+import { keyNotFound } from '../domain/keys/keyring.ts';
+import type { LicenseKey } from '../domain/keys/keys.ts';
 import { type Overshoot, overshootOf } from '../domain/overshoot.ts';
 import type { Table } from '../domain/table.ts';
 import { type ExcessFilter, type ExcessPosition, listExcesses } from '../storage/excesses.ts';

@@ -2,12 +2,12 @@
  * The facts that a row says: what its transaction writes into the tables of keys, instances and episodes over the limit (R-8).
  */
 
-import type { Activation } from '../domain/activation.ts';
-import type { Application } from '../domain/applications.ts';
+import type { Application } from '../domain/applications/applications.ts';
 import type { JournalRow } from '../domain/events.ts';
 import type { Excess } from '../domain/excesses.ts';
 import type { Instance } from '../domain/instances.ts';
-import type { InstalledKey } from '../domain/keyring.ts';
+import type { Activation } from '../domain/keys/activation.ts';
+import type { InstalledKey } from '../domain/keys/keyring.ts';
 import type { Facts } from '../storage/journal.ts';
 
 /**

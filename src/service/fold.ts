@@ -7,7 +7,7 @@ import type { Sql } from 'postgres';
 import { applyRow } from '../domain/apply.ts';
 import { unitsOf } from '../domain/counting.ts';
 import { type Login, Touched } from '../domain/holdings.ts';
-import type { ReportedUser } from '../domain/reports.ts';
+import type { ReportedUser } from '../domain/local/reports.ts';
 import type { Table } from '../domain/table.ts';
 import type { Logger } from '../storage/database.ts';
 import { type FoldChanges, type FoldHead, type LoginRecord, readFold, writeFold } from '../storage/folds.ts';

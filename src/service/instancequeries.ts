@@ -2,11 +2,12 @@
  * The rows of the queries that are about one instance (notes 2.6).
  */
 
-import { DURATION_BOUNDS_SECONDS, noDurations } from '../domain/durations.ts';
 import { LicenseError } from '../domain/errors.ts';
 import { defaultPoolOf, type Instance } from '../domain/instances.ts';
-import { capabilityRows, mainFields, statedFields } from '../domain/keydisplay.ts';
-import { keyStatus } from '../domain/keys.ts';
+import { capabilityRows, mainFields, statedFields } from '../domain/keys/keydisplay.ts';
+import { keyStatus } from '../domain/keys/keys.ts';
+import { DURATION_BOUNDS_SECONDS, noDurations } from '../domain/marks/durations.ts';
+import type { Table } from '../domain/table.ts';
 import {
   countsRows,
   durationRows,
@@ -16,11 +17,10 @@ import {
   processListCells,
   summaryRows,
   type UseShown,
-} from '../domain/queries.ts';
-import { appLicenses, takesByUser } from '../domain/reportholdings.ts';
-import { countsShown } from '../domain/reporttexts.ts';
-import { type Cell, userCells } from '../domain/reporttexts-dumps.ts';
-import type { Table } from '../domain/table.ts';
+} from '../domain/texts/queries.ts';
+import { appLicenses, takesByUser } from '../domain/texts/reportholdings.ts';
+import { countsShown } from '../domain/texts/reporttexts.ts';
+import { type Cell, userCells } from '../domain/texts/reporttexts-dumps.ts';
 import { countsOf } from './marks.ts';
 import type { Position, QueryRequest, QueryRow } from './queries.ts';
 import { availabilityOf, capacityOf, NO_KEY_STATUS, requireRows } from './reports.ts';

@@ -5,11 +5,11 @@
 import { LicenseError } from '../domain/errors.ts';
 import type { User } from '../domain/holdings.ts';
 import type { Instance, InstanceSettings } from '../domain/instances.ts';
-import { type KeyStatus, keyStatus } from '../domain/keys.ts';
+import { type KeyStatus, keyStatus } from '../domain/keys/keys.ts';
+import { servedNotice } from '../domain/keys/servedkeys.ts';
 import { disagreementNotice } from '../domain/licenseservers.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { Answer, Register } from '../domain/operations.ts';
-import { servedNotice } from '../domain/servedkeys.ts';
 import type { Table } from '../domain/table.ts';
 import { type Terms, termsOf } from '../domain/terms.ts';
 import type { DatabaseClock } from './clock.ts';

@@ -13,7 +13,7 @@ import type {
   Rule,
 } from '../domain/events.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
-import type { InstalledKey } from '../domain/keyring.ts';
+import type { InstalledKey } from '../domain/keys/keyring.ts';
 import { activationWords } from './activationwords.ts';
 import { applicationWords } from './applicationwords.ts';
 import { distributedWords } from './distributedwords.ts';

@@ -6,8 +6,8 @@
  */
 
 import { LicenseError, type ProblemCode } from '../domain/errors.ts';
-import { KEY_FILE_LIMITS } from '../domain/keyfaults.ts';
-import { keyStatus, type LicenseKey } from '../domain/keys.ts';
+import { KEY_FILE_LIMITS } from '../domain/keys/keyfaults.ts';
+import { keyStatus, type LicenseKey } from '../domain/keys/keys.ts';
 import type { Logger } from '../storage/database.ts';
 import {
   type ListedFile,

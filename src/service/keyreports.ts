@@ -6,9 +6,9 @@
 import { type Principal, permits } from '../domain/access.ts';
 import { type Client, clientsByInstance } from '../domain/clients.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
-import { type KeyField, mainFields } from '../domain/keydisplay.ts';
-import type { InstalledKey } from '../domain/keyring.ts';
-import { keyStatus } from '../domain/keys.ts';
+import { type KeyField, mainFields } from '../domain/keys/keydisplay.ts';
+import type { InstalledKey } from '../domain/keys/keyring.ts';
+import { keyStatus } from '../domain/keys/keys.ts';
 import type { Table } from '../domain/table.ts';
 import type { AsOf } from './keys.ts';
 import type { Reports, ReportsOptions } from './reports.ts';

@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import type postgres from 'postgres';
 import { LicenseError } from '../domain/errors.ts';
-import { licenseField } from '../domain/keyfields.ts';
-import { type KeyFault, type KeyFile, parseKeyFile } from '../domain/keyfiles.ts';
-import { type InstalledKey, keyNotFound } from '../domain/keyring.ts';
+import { licenseField } from '../domain/keys/keyfields.ts';
+import { type KeyFault, type KeyFile, parseKeyFile } from '../domain/keys/keyfiles.ts';
+import { type InstalledKey, keyNotFound } from '../domain/keys/keyring.ts';
 import {
   hasFeature,
   type KeyConditions,
@@ -17,9 +17,9 @@ import {
   type LicenseKey,
   readKey,
   type StatedTerms,
-} from '../domain/keys.ts';
+} from '../domain/keys/keys.ts';
+import { canonicalText, keyId, type TrustedKeys } from '../domain/keys/signatures.ts';
 import type { Answer, ChangeKey } from '../domain/operations.ts';
-import { canonicalText, keyId, type TrustedKeys } from '../domain/signatures.ts';
 import { readKeyFile } from '../storage/keys.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { Lane } from './lane.ts';

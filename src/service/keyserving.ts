@@ -5,11 +5,11 @@
  */
 
 import type { Instance } from '../domain/instances.ts';
-import type { InstalledKey } from '../domain/keyring.ts';
-import type { LicenseKey } from '../domain/keys.ts';
+import type { InstalledKey } from '../domain/keys/keyring.ts';
+import type { LicenseKey } from '../domain/keys/keys.ts';
+import { isBehind, servedKeyOf, servedKeys } from '../domain/keys/servedkeys.ts';
 import type { Answer } from '../domain/operations.ts';
 import { SYSTEM_ACTOR } from '../domain/releases.ts';
-import { isBehind, servedKeyOf, servedKeys } from '../domain/servedkeys.ts';
 import type { Table } from '../domain/table.ts';
 import type { Logger } from '../storage/database.ts';
 import type { DatabaseClock } from './clock.ts';

@@ -4,8 +4,8 @@
 
 import type { ReleaseReason } from '../domain/events.ts';
 import { Lease, Login, type Moment, type Phase, totalsOf } from '../domain/holdings.ts';
-import { addLease, setAllowance, setLease } from '../domain/leasetable.ts';
-import type { ReportedUser } from '../domain/reports.ts';
+import { addLease, setAllowance, setLease } from '../domain/leases/leasetable.ts';
+import type { ReportedUser } from '../domain/local/reports.ts';
 import { DivergenceError, ORDINARY, Table } from '../domain/table.ts';
 import type { LoginKind } from '../domain/users.ts';
 import type { LoginRecord, PoolRecord, UserRecord } from '../storage/folds.ts';

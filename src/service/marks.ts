@@ -4,13 +4,13 @@
  */
 
 import type { Principal } from '../domain/access.ts';
-import { DURATION_BOUNDS_SECONDS, noDurations } from '../domain/durations.ts';
 import type { Instance } from '../domain/instances.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
-import { type Counter, Marks as StandingMarks, sinceAll } from '../domain/marks.ts';
+import { DURATION_BOUNDS_SECONDS, noDurations } from '../domain/marks/durations.ts';
+import { type Counter, Marks as StandingMarks, sinceAll } from '../domain/marks/marks.ts';
 import type { Answer } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
-import type { DurationCounts, InstanceCounts } from '../domain/usagerows.ts';
+import type { DurationCounts, InstanceCounts } from '../domain/texts/usagerows.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { AsOf } from './keys.ts';
 import type { Lane } from './lane.ts';

@@ -2,9 +2,9 @@
  * What the fold writes of the marks of instances, and how a table gets them back.
  */
 
-import { noDurations } from '../domain/durations.ts';
 import type { Place, Touched } from '../domain/holdings.ts';
-import { type Life, unitsMaxOf } from '../domain/marks.ts';
+import { noDurations } from '../domain/marks/durations.ts';
+import { type Life, unitsMaxOf } from '../domain/marks/marks.ts';
 import type { Table } from '../domain/table.ts';
 import type { MarksChanges, MarksRecord } from '../storage/marks.ts';
 

@@ -3,7 +3,7 @@
  */
 
 import type { DurationsCleared, MarksReset } from '../domain/events.ts';
-import type { Counter } from '../domain/marks.ts';
+import type { Counter } from '../domain/marks/marks.ts';
 
 const NAMES: Readonly<Record<Counter, string>> = {
   users: 'users',

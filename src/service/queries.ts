@@ -6,12 +6,12 @@
 import { type Principal, permits } from '../domain/access.ts';
 import { LicenseError } from '../domain/errors.ts';
 import { defaultPoolOf, type Instance } from '../domain/instances.ts';
-import { mainFields } from '../domain/keydisplay.ts';
-import { keyStatus } from '../domain/keys.ts';
-import { type QueryParameter, type QueryShape, queryNamed } from '../domain/queries.ts';
-import { applicationUse, takesByUser, type UserTakes } from '../domain/reportholdings.ts';
-import type { Cell } from '../domain/reporttexts-dumps.ts';
+import { mainFields } from '../domain/keys/keydisplay.ts';
+import { keyStatus } from '../domain/keys/keys.ts';
 import type { Table } from '../domain/table.ts';
+import { type QueryParameter, type QueryShape, queryNamed } from '../domain/texts/queries.ts';
+import { applicationUse, takesByUser, type UserTakes } from '../domain/texts/reportholdings.ts';
+import type { Cell } from '../domain/texts/reporttexts-dumps.ts';
 import { instanceRows } from './instancequeries.ts';
 import { addressOf, clientsOf, type KeyClient } from './keyreports.ts';
 import { type AsOf, byCodeUnits } from './keys.ts';

@@ -3,7 +3,7 @@
  */
 
 import type { Span } from '@opentelemetry/api';
-import { FEATURES_PER_CALL_MAX } from '../domain/applications.ts';
+import { FEATURES_PER_CALL_MAX } from '../domain/applications/applications.ts';
 import { LicenseError } from '../domain/errors.ts';
 import type { Answer, LogOut, Operation } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';

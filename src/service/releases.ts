@@ -5,7 +5,7 @@
 import { endedLogins } from '../domain/apply.ts';
 import { LicenseError } from '../domain/errors.ts';
 import type { Login } from '../domain/holdings.ts';
-import { keyNotFound } from '../domain/keyring.ts';
+import { keyNotFound } from '../domain/keys/keyring.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { Answer } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';

@@ -4,9 +4,9 @@
  */
 
 import { LicenseError } from '../domain/errors.ts';
-import type { InstalledKey } from '../domain/keyring.ts';
+import type { InstalledKey } from '../domain/keys/keyring.ts';
+import { servedKeys } from '../domain/keys/servedkeys.ts';
 import type { Answer } from '../domain/operations.ts';
-import { servedKeys } from '../domain/servedkeys.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { FileFault, KeyDirectory, ServedFile } from './keydirectory.ts';
 import { type AsOf, byCodeUnits } from './keys.ts';

@@ -4,7 +4,7 @@
 
 import type { Coordinator } from '../coordination/coordinator.ts';
 import type { Instance } from '../domain/instances.ts';
-import type { ReportState } from '../domain/reports.ts';
+import type { ReportState } from '../domain/local/reports.ts';
 import type { Table } from '../domain/table.ts';
 import { instanceMember } from './heartbeats.ts';
 

@@ -13,8 +13,8 @@ import { type Client, type ClientRows, clientsByInstance, NOBODY_THERE } from '.
 import { LicenseError } from '../domain/errors.ts';
 import { defaultPoolOf, type Instance } from '../domain/instances.ts';
 import { instanceNotFound } from '../domain/logins.ts';
-import type { Generation } from '../domain/reporttexts.ts';
 import type { Table } from '../domain/table.ts';
+import type { Generation } from '../domain/texts/reporttexts.ts';
 import type { DatabaseClock } from './clock.ts';
 import { type AsOf, byCodeUnits } from './keys.ts';
 import type { Lane } from './lane.ts';

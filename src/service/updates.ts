@@ -4,10 +4,10 @@
  */
 
 import type { Span } from '@opentelemetry/api';
+import { isAllHeard, viewUpdate } from '../domain/local/updates.ts';
 import type { Answer, CloseInstance, Report, StateLease, UpdateView } from '../domain/operations.ts';
 import type { Table } from '../domain/table.ts';
 import { termsOf } from '../domain/terms.ts';
-import { isAllHeard, viewUpdate } from '../domain/updates.ts';
 import { metrics, type UpdateOutcome } from '../telemetry/metrics.ts';
 import type { DatabaseClock } from './clock.ts';
 import type { Heartbeats } from './heartbeats.ts';

@@ -8,7 +8,7 @@ import { unitsOf } from '../domain/counting.ts';
 import { LicenseError } from '../domain/errors.ts';
 import type { Phase, Place, Pool, User } from '../domain/holdings.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
-import { keyNotFound } from '../domain/keyring.ts';
+import { keyNotFound } from '../domain/keys/keyring.ts';
 import type { Table } from '../domain/table.ts';
 import type { DatabaseClock } from './clock.ts';
 import { type Holdings, holdingsOf } from './instances.ts';

@@ -3,7 +3,7 @@
  */
 
 import type { Sql } from 'postgres';
-import type { Activation } from '../domain/activation.ts';
+import type { Activation } from '../domain/keys/activation.ts';
 
 /** Where a page goes on: after the activation of that instant with this ID. */
 export interface ActivationPosition {

@@ -4,8 +4,8 @@
  */
 
 import type { Sql, TransactionSql } from 'postgres';
-import type { Request } from '../domain/applicationrequests.ts';
-import type { Application } from '../domain/applications.ts';
+import type { Request } from '../domain/applications/applicationrequests.ts';
+import type { Application } from '../domain/applications/applications.ts';
 import { copyValue, eachCopyRow, Texts } from './copy.ts';
 import { partsOf } from './parts.ts';
 import { inTransaction } from './transactions.ts';

@@ -5,6 +5,7 @@
 
 import type { Sql } from 'postgres';
 import type { Role } from '../domain/access.ts';
+import { JOURNAL_FORMAT } from '../domain/events.ts';
 import type {
   DatabaseFacts,
   HoldingFacts,
@@ -13,8 +14,7 @@ import type {
   SchemaFacts,
   StandbyFacts,
   TokenFacts,
-} from '../domain/diagnosisfacts.ts';
-import { JOURNAL_FORMAT } from '../domain/events.ts';
+} from '../domain/findings/diagnosisfacts.ts';
 import { judgeDurability } from './database.ts';
 import { readSchemaState } from './migrations.ts';
 import { countServing } from './serving.ts';

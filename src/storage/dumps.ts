@@ -5,8 +5,8 @@
  */
 
 import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres';
-import { type ProcessShown, userTypeOf } from '../domain/reportrows.ts';
-import type { KeyUserRow, UserRow } from '../domain/usagerows.ts';
+import { type ProcessShown, userTypeOf } from '../domain/texts/reportrows.ts';
+import type { KeyUserRow, UserRow } from '../domain/texts/usagerows.ts';
 import { inTransaction } from './transactions.ts';
 
 /** The memory that sorting and joining may take in Postgres before it goes to disk, as a setting. */

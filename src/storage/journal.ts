@@ -3,12 +3,12 @@
  */
 
 import type { PendingQuery, Row, Sql } from 'postgres';
-import type { Activation } from '../domain/activation.ts';
-import type { Application } from '../domain/applications.ts';
+import type { Application } from '../domain/applications/applications.ts';
 import { JOURNAL_FORMAT, type JournalRow } from '../domain/events.ts';
 import type { Excess } from '../domain/excesses.ts';
 import type { Instance } from '../domain/instances.ts';
-import type { InstalledKey } from '../domain/keyring.ts';
+import type { Activation } from '../domain/keys/activation.ts';
+import type { InstalledKey } from '../domain/keys/keyring.ts';
 
 /** The last row of a shard's journal. */
 export interface HeadRow {

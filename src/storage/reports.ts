@@ -3,7 +3,7 @@
  */
 
 import type { TransactionSql } from 'postgres';
-import type { ReportedUser, ReportState } from '../domain/reports.ts';
+import type { ReportedUser, ReportState } from '../domain/local/reports.ts';
 import { copyInto, copyText, copyValue, eachCopyRow, Texts } from './copy.ts';
 import { numbered, partsOf, ROWS_PER_STATEMENT } from './parts.ts';
 

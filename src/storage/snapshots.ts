@@ -6,7 +6,7 @@
 import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres';
 import type { Excess } from '../domain/excesses.ts';
 import type { Instance } from '../domain/instances.ts';
-import type { InstalledKey } from '../domain/keyring.ts';
+import type { InstalledKey } from '../domain/keys/keyring.ts';
 import { type ApplicationReader, readApplications } from './applications.ts';
 import { copyValue, eachCopyRow, Texts } from './copy.ts';
 import type { FoldHead, LoginRecord, PoolRecord, UserRecord } from './folds.ts';

@@ -3,9 +3,9 @@
  * a program that does not keep to the protocol can have made another one; and written, for clients and tests.
  */
 
-import type { Digest, DigestedRow } from '../domain/digest.ts';
-import { KEY_FIELD_LIMITS } from '../domain/keyfields.ts';
+import { KEY_FIELD_LIMITS } from '../domain/keys/keyfields.ts';
 import { LICENSE_SERVER_LIMITS } from '../domain/licenseservers.ts';
+import type { Digest, DigestedRow } from '../domain/local/digest.ts';
 import { OctetReader, OctetWriter } from './octets.ts';
 import { DATAGRAM_OCTETS_MAX } from './packets.ts';
 

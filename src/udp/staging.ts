@@ -4,7 +4,7 @@
  * because the next answer tells it which parts are there.
  */
 
-import { type Digest, type DigestedRow, digestText } from '../domain/digest.ts';
+import { type Digest, type DigestedRow, digestText } from '../domain/local/digest.ts';
 import type { UpdateBody } from './requests.ts';
 
 /** How long an update waits for its next part. */

@@ -1,6 +1,6 @@
 /** CHANGE, FULL and HEARTBEAT: what an instance holds, passed on as numbered updates over HTTP. */
 
-import { type DigestedRow, digestText } from '../domain/digest.ts';
+import { type DigestedRow, digestText } from '../domain/local/digest.ts';
 import { type StatusBody, writeFault, writeStatus } from './answers.ts';
 import type { Acquaintance, Exchange, WholeAnswer } from './exchange.ts';
 import type { Lictor, Update, UpdateAnswer } from './lictor.ts';

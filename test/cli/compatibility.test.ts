@@ -12,7 +12,7 @@ import { InstanceApplications } from '../../src/client/applications.ts';
 import { CALLS } from '../../src/client/calls.ts';
 import * as exported from '../../src/client/index.ts';
 import { InstanceReports } from '../../src/client/reports.ts';
-import { QUERIES, queryNamed } from '../../src/domain/queries.ts';
+import { QUERIES, queryNamed } from '../../src/domain/texts/queries.ts';
 import { makeWorld, recordingSink, runIn, wordsOf } from './world.ts';
 
 const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');

@@ -11,7 +11,7 @@ import { Redis } from 'ioredis';
 import { processWorld } from '../../src/cli/process.ts';
 import { runCli as runHere } from '../../src/cli/run.ts';
 import type { Sink } from '../../src/cli/world.ts';
-import type { Finding } from '../../src/domain/findings.ts';
+import type { Finding } from '../../src/domain/findings/findings.ts';
 import { runCli } from '../support/cliprocess.ts';
 import { CLUSTER_TOKEN, leads, type Replica, startReplica } from '../support/cluster.ts';
 import {

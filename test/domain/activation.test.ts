@@ -7,9 +7,9 @@ import {
   compareKeys,
   hasReductions,
   inspectionToken,
-} from '../../src/domain/activation.ts';
-import { parseKeyFile } from '../../src/domain/keyfiles.ts';
-import { type LicenseKey, readKey, type StatedTerms } from '../../src/domain/keys.ts';
+} from '../../src/domain/keys/activation.ts';
+import { parseKeyFile } from '../../src/domain/keys/keyfiles.ts';
+import { type LicenseKey, readKey, type StatedTerms } from '../../src/domain/keys/keys.ts';
 import { makeInstance, makeKey } from '../support/make.ts';
 
 /** A key of the fixtures, on the terms that its display text states. */

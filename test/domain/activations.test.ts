@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ActivationCause } from '../../src/domain/activation.ts';
-import { inspectActivation } from '../../src/domain/activations.ts';
 import type { JournalEvent } from '../../src/domain/events.ts';
 import type { Instance } from '../../src/domain/instances.ts';
-import type { LicenseKey } from '../../src/domain/keys.ts';
+import type { ActivationCause } from '../../src/domain/keys/activation.ts';
+import { inspectActivation } from '../../src/domain/keys/activations.ts';
+import type { LicenseKey } from '../../src/domain/keys/keys.ts';
 import type { Answer, Report } from '../../src/domain/operations.ts';
 import {
   granted,

@@ -3,15 +3,15 @@ import type {
   HoldingsView,
   ReturnApplication,
   TakeApplication,
-} from '../../src/domain/applicationoperations.ts';
-import { REQUEST_FEATURES_KEPT_MAX } from '../../src/domain/applicationrequests.ts';
+} from '../../src/domain/applications/applicationoperations.ts';
+import { REQUEST_FEATURES_KEPT_MAX } from '../../src/domain/applications/applicationrequests.ts';
 import {
   type ApplicationEntry,
   FEATURES_HELD_MAX,
   FEATURES_PER_CALL_MAX,
-} from '../../src/domain/applications.ts';
-import { findCounter } from '../../src/domain/applicationtable.ts';
-import type { KeyApplicationSection } from '../../src/domain/keys.ts';
+} from '../../src/domain/applications/applications.ts';
+import { findCounter } from '../../src/domain/applications/applicationtable.ts';
+import type { KeyApplicationSection } from '../../src/domain/keys/keys.ts';
 import type { Answer } from '../../src/domain/operations.ts';
 import { expectHoldingsSound } from '../support/applicationsteps.ts';
 import { makeKey, makeRegister, problem, refused, type World, world } from '../support/make.ts';

@@ -7,8 +7,8 @@ import {
   applicationText,
   checkApplication,
   parseApplicationFile,
-} from '../../src/domain/applicationfiles.ts';
-import { unitsOfValue } from '../../src/domain/applications.ts';
+} from '../../src/domain/applications/applicationfiles.ts';
+import { unitsOfValue } from '../../src/domain/applications/applications.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`../fixtures/${name}`, import.meta.url));
 const bytes = (text: string) => Buffer.from(text, 'utf8');

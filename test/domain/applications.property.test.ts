@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { TakeApplication } from '../../src/domain/applicationoperations.ts';
+import type { TakeApplication } from '../../src/domain/applications/applicationoperations.ts';
 import { decide, emitClosing, emitDue } from '../../src/domain/decide.ts';
 import { Draft } from '../../src/domain/draft.ts';
 import type { Answer, Operation } from '../../src/domain/operations.ts';

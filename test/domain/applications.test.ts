@@ -4,15 +4,15 @@ import type {
   LoadApplication,
   ReturnApplication,
   TakeApplication,
-} from '../../src/domain/applicationoperations.ts';
+} from '../../src/domain/applications/applicationoperations.ts';
 import {
   APPLICATIONS_MAX,
   type ApplicationEntry,
   isSharedName,
   unitsOfValue,
-} from '../../src/domain/applications.ts';
-import { findCounter } from '../../src/domain/applicationtable.ts';
-import type { KeyApplicationSection } from '../../src/domain/keys.ts';
+} from '../../src/domain/applications/applications.ts';
+import { findCounter } from '../../src/domain/applications/applicationtable.ts';
+import type { KeyApplicationSection } from '../../src/domain/keys/keys.ts';
 import type { Answer } from '../../src/domain/operations.ts';
 import {
   instanceOf,

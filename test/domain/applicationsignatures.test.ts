@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { parseApplicationFile } from '../../src/domain/applicationfiles.ts';
+import { parseApplicationFile } from '../../src/domain/applications/applicationfiles.ts';
 import {
   type ApplicationConditions,
   canonicalSection,
   readApplicationFile,
-} from '../../src/domain/applicationsignatures.ts';
-import { signText } from '../../src/domain/signatures.ts';
+} from '../../src/domain/applications/applicationsignatures.ts';
+import { signText } from '../../src/domain/keys/signatures.ts';
 import { SIGNING_KEY_ID, signedApplicationFile, TRUSTED, testSigningKey } from '../support/keyfiles.ts';
 
 const trusting: ApplicationConditions = { trusted: TRUSTED, revoked: new Set() };

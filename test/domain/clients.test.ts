@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { clientsByInstance } from '../../src/domain/clients.ts';
 import { Lease, type Place, type Pool } from '../../src/domain/holdings.ts';
-import { addLease, setAllowance, setLease } from '../../src/domain/leasetable.ts';
+import { addLease, setAllowance, setLease } from '../../src/domain/leases/leasetable.ts';
 import { ORDINARY, Table } from '../../src/domain/table.ts';
 
 const KEY = 'k1';

@@ -8,21 +8,21 @@ import {
   judgeLeadership,
   judgeReplication,
   judgeSchema,
-} from '../../src/domain/databasefindings.ts';
+} from '../../src/domain/findings/databasefindings.ts';
 import type {
   DatabaseFacts,
   JournalFacts,
   StandbyFacts,
   StoreFacts,
   TokenFacts,
-} from '../../src/domain/diagnosisfacts.ts';
+} from '../../src/domain/findings/diagnosisfacts.ts';
 import {
   judgeInstances,
   judgeKeys,
   judgeRoster,
   judgeTokens,
   type KeyFacts,
-} from '../../src/domain/estatefindings.ts';
+} from '../../src/domain/findings/estatefindings.ts';
 import {
   bytesWords,
   type Finding,
@@ -30,8 +30,8 @@ import {
   nameSome,
   timeWords,
   worstLevel,
-} from '../../src/domain/findings.ts';
-import { judgeClock, judgeClocks, judgeStore } from '../../src/domain/storefindings.ts';
+} from '../../src/domain/findings/findings.ts';
+import { judgeClock, judgeClocks, judgeStore } from '../../src/domain/findings/storefindings.ts';
 import { makeInstance } from '../support/make.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { endOfDayMs, isTimeZone, startOfDayMs } from '../../src/domain/keydates.ts';
+import { endOfDayMs, isTimeZone, startOfDayMs } from '../../src/domain/keys/keydates.ts';
 
 describe('days in a zone', () => {
   const end = (date: string, zone: string) => new Date(endOfDayMs(date, zone)).toISOString();

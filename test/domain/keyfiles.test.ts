@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { KEY_FILE_LIMITS, type KeyFile, parseKeyFile } from '../../src/domain/keyfiles.ts';
+import { KEY_FILE_LIMITS, type KeyFile, parseKeyFile } from '../../src/domain/keys/keyfiles.ts';
 
 const fixtures = new URL('../fixtures/keys/', import.meta.url);
 const fixture = (name: string) => readFileSync(new URL(name, fixtures));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { LicenseKey } from '../../src/domain/keys.ts';
+import type { LicenseKey } from '../../src/domain/keys/keys.ts';
 import type { Answer, ChangeKey } from '../../src/domain/operations.ts';
 import { makeKey, makeRegister, problem, START_MS, world } from '../support/make.ts';
 

@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { FEATURES, featureName, featureNumber } from '../../src/domain/features.ts';
-import { DAY_MS } from '../../src/domain/keydates.ts';
-import { parseKeyFile } from '../../src/domain/keyfiles.ts';
+import { FEATURES, featureName, featureNumber } from '../../src/domain/keys/features.ts';
+import { DAY_MS } from '../../src/domain/keys/keydates.ts';
+import { parseKeyFile } from '../../src/domain/keys/keyfiles.ts';
 import {
   EVALUATION_KEY,
   hasFeature,
@@ -17,8 +17,8 @@ import {
   type StatedTerms,
   versionFits,
   versionWords,
-} from '../../src/domain/keys.ts';
-import { publicKeyText, signKeyFile, withAuthorization } from '../../src/domain/signatures.ts';
+} from '../../src/domain/keys/keys.ts';
+import { publicKeyText, signKeyFile, withAuthorization } from '../../src/domain/keys/signatures.ts';
 
 const { privateKey } = generateKeyPairSync('ed25519');
 const trusted = new Map([['acme', publicKeyText(privateKey)]]);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { LeaseRights, type LeaseRightsOptions } from '../../src/domain/leaserights.ts';
+import { LeaseRights, type LeaseRightsOptions } from '../../src/domain/leases/leaserights.ts';
 import {
   INSTANCE_MARGIN,
   type LeaseAnswer,
   marginOf,
   STATED_USERS_MAX,
-} from '../../src/domain/leasestatements.ts';
+} from '../../src/domain/leases/leasestatements.ts';
 
 const TERM_MS = 60_000;
 const LENGTH_MS = TERM_MS - marginOf(INSTANCE_MARGIN, TERM_MS);

@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { CONTEST_SLACK_MS } from '../../src/domain/leasegrowth.ts';
-import { type LeaseAnswer, type LeaseStatement, SERVER_MARGIN_MS } from '../../src/domain/leasestatements.ts';
+import { CONTEST_SLACK_MS } from '../../src/domain/leases/leasegrowth.ts';
+import {
+  type LeaseAnswer,
+  type LeaseStatement,
+  SERVER_MARGIN_MS,
+} from '../../src/domain/leases/leasestatements.ts';
 import { LeaseNetwork, type Node, POOL } from '../support/leasenetwork.ts';
 import { verify, verifyReplay } from '../support/leasetruth.ts';
 import { makeRegister } from '../support/make.ts';

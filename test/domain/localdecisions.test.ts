@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { endDue } from '../../src/domain/localdecisions.ts';
-import type { LocalLogin } from '../../src/domain/localtable.ts';
+import { endDue } from '../../src/domain/local/localdecisions.ts';
+import type { LocalLogin } from '../../src/domain/local/localtable.ts';
 import type { Answer, LoginView } from '../../src/domain/operations.ts';
 import type { Claims } from '../../src/domain/users.ts';
 import { LocalWorld } from '../support/local.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { LeaseRights } from '../../src/domain/leaserights.ts';
-import type { LeaseAnswer } from '../../src/domain/leasestatements.ts';
-import { LocalReports } from '../../src/domain/localreports.ts';
+import { LeaseRights } from '../../src/domain/leases/leaserights.ts';
+import type { LeaseAnswer } from '../../src/domain/leases/leasestatements.ts';
+import { LocalReports } from '../../src/domain/local/localreports.ts';
 import { type LocalFields, LocalWorld } from '../support/local.ts';
 
 /** A table on an instance that has been leased some units, for a minute. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { GONE_KEPT_MAX, LocalReports } from '../../src/domain/localreports.ts';
-import type { LocalLogin } from '../../src/domain/localtable.ts';
-import { ROWS_PER_UPDATE_MAX } from '../../src/domain/reports.ts';
+import { GONE_KEPT_MAX, LocalReports } from '../../src/domain/local/localreports.ts';
+import type { LocalLogin } from '../../src/domain/local/localtable.ts';
+import { ROWS_PER_UPDATE_MAX } from '../../src/domain/local/reports.ts';
 import { LocalWorld, Receiver, rowsOf } from '../support/local.ts';
 
 /** A world, its reports, and a server that takes them. */

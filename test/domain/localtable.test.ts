@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { CONNECTIONS_PER_UNIT_MAX } from '../../src/domain/counting.ts';
 import { PROBLEMS } from '../../src/domain/errors.ts';
-import { release } from '../../src/domain/localdecisions.ts';
-import { LocalTable } from '../../src/domain/localtable.ts';
+import { release } from '../../src/domain/local/localdecisions.ts';
+import { LocalTable } from '../../src/domain/local/localtable.ts';
 import { LocalWorld, letIn, problemLocally } from '../support/local.ts';
 
 describe('who comes in on an instance that decides for itself (F-50)', () => {

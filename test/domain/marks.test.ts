@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { durationBucket } from '../../src/domain/durations.ts';
-import { COUNTERS, type Counter } from '../../src/domain/marks.ts';
+import { durationBucket } from '../../src/domain/marks/durations.ts';
+import { COUNTERS, type Counter } from '../../src/domain/marks/marks.ts';
 import type { Answer, Operation, ResetMarks } from '../../src/domain/operations.ts';
 import { historySteps, RandomHistory } from '../support/histories.ts';
 import { makeKey, makeRegister, type World, world } from '../support/make.ts';

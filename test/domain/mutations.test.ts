@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { APPLICATION_LIMITS, parseApplicationFile } from '../../src/domain/applicationfiles.ts';
-import { readApplicationFile } from '../../src/domain/applicationsignatures.ts';
-import { KEY_FILE_LIMITS, type KeyFault, parseKeyFile } from '../../src/domain/keyfiles.ts';
-import { keyId, keyStatus, type LicenseKey, readKey } from '../../src/domain/keys.ts';
-import { splitLines } from '../../src/domain/keytext.ts';
+import { APPLICATION_LIMITS, parseApplicationFile } from '../../src/domain/applications/applicationfiles.ts';
+import { readApplicationFile } from '../../src/domain/applications/applicationsignatures.ts';
+import { KEY_FILE_LIMITS, type KeyFault, parseKeyFile } from '../../src/domain/keys/keyfiles.ts';
+import { keyId, keyStatus, type LicenseKey, readKey } from '../../src/domain/keys/keys.ts';
+import { splitLines } from '../../src/domain/keys/keytext.ts';
 import { TRUSTED } from '../support/keyfiles.ts';
 import {
   type Kind,

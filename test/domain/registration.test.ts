@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { InstanceSettings } from '../../src/domain/instances.ts';
-import { EVALUATION_KEY } from '../../src/domain/keys.ts';
+import { EVALUATION_KEY } from '../../src/domain/keys/keys.ts';
 import {
   instanceOf,
   makeExpiredKey,

@@ -1,8 +1,13 @@
 /** The rows of the local reports, of the server's table and of an instance's own. */
 
 import { describe, expect, test } from '@jest/globals';
-import { decideLocalIdentify, decideLocalLogin, decideLocalLogout } from '../../src/domain/localdecisions.ts';
-import { LocalLogin, LocalTable } from '../../src/domain/localtable.ts';
+import {
+  decideLocalIdentify,
+  decideLocalLogin,
+  decideLocalLogout,
+} from '../../src/domain/local/localdecisions.ts';
+import { LocalLogin, LocalTable } from '../../src/domain/local/localtable.ts';
+import { Table } from '../../src/domain/table.ts';
 import {
   durationRows,
   keyRows,
@@ -10,10 +15,14 @@ import {
   QUERIES,
   queryNamed,
   summaryRows,
-} from '../../src/domain/queries.ts';
-import { appLicenses, applicationUse } from '../../src/domain/reportholdings.ts';
-import { processTypeOf, rowsOfInstance, rowsOfLocalTable, userTypeOf } from '../../src/domain/reportrows.ts';
-import { Table } from '../../src/domain/table.ts';
+} from '../../src/domain/texts/queries.ts';
+import { appLicenses, applicationUse } from '../../src/domain/texts/reportholdings.ts';
+import {
+  processTypeOf,
+  rowsOfInstance,
+  rowsOfLocalTable,
+  userTypeOf,
+} from '../../src/domain/texts/reportrows.ts';
 import type { Claims } from '../../src/domain/users.ts';
 
 function makeLocal(tracksProcesses = true): LocalTable {

@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import type { ProcessShown } from '../../src/domain/reportrows.ts';
+import type { ProcessShown } from '../../src/domain/texts/reportrows.ts';
 import {
   activeServerText,
   type CountsShown,
@@ -16,8 +16,8 @@ import {
   printable,
   serverDumpedText,
   summaryText,
-} from '../../src/domain/reporttexts.ts';
-import { keysText, serversText } from '../../src/domain/reporttexts-distributed.ts';
+} from '../../src/domain/texts/reporttexts.ts';
+import { keysText, serversText } from '../../src/domain/texts/reporttexts-distributed.ts';
 import {
   atStops,
   FREE_SLOTS_LISTED_MAX,
@@ -27,8 +27,8 @@ import {
   userDumpText,
   userLine,
   widthsOf,
-} from '../../src/domain/reporttexts-dumps.ts';
-import type { UserRow } from '../../src/domain/usagerows.ts';
+} from '../../src/domain/texts/reporttexts-dumps.ts';
+import type { UserRow } from '../../src/domain/texts/usagerows.ts';
 
 const golden = (name: string) =>
   readFileSync(new URL(`../fixtures/reports/${name}.txt`, import.meta.url), 'utf8');

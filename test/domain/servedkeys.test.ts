@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Instance } from '../../src/domain/instances.ts';
-import type { LicenseKey } from '../../src/domain/keys.ts';
+import type { LicenseKey } from '../../src/domain/keys/keys.ts';
+import { servedKeyOf, servedKeys, servedNotice } from '../../src/domain/keys/servedkeys.ts';
 import type { Answer, Register } from '../../src/domain/operations.ts';
-import { servedKeyOf, servedKeys, servedNotice } from '../../src/domain/servedkeys.ts';
 import {
   DAY_MS,
   instanceOf,

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type KeyFile, parseKeyFile } from '../../src/domain/keyfiles.ts';
+import { type KeyFile, parseKeyFile } from '../../src/domain/keys/keyfiles.ts';
 import {
   canonicalText,
   keyId,
@@ -11,7 +11,7 @@ import {
   signKeyFile,
   verifyKeyFile,
   withAuthorization,
-} from '../../src/domain/signatures.ts';
+} from '../../src/domain/keys/signatures.ts';
 
 /** A private key of known bytes, so that signatures in this file never change. */
 function keyOf(byte: number): KeyObject {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Excess } from '../../src/domain/excesses.ts';
 import { Login, Touched } from '../../src/domain/holdings.ts';
-import type { ReportState } from '../../src/domain/reports.ts';
+import type { ReportState } from '../../src/domain/local/reports.ts';
 import {
   ORDINARY,
   RELEASED_KEPT_MAX,

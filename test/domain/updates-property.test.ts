@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { DigestedRow } from '../../src/domain/digest.ts';
 import type { Excess } from '../../src/domain/excesses.ts';
+import type { DigestedRow } from '../../src/domain/local/digest.ts';
 import type { Operation, Report } from '../../src/domain/operations.ts';
 import { makeKey, makeLogin, makeLogout, makeRegister, type World, world } from '../support/make.ts';
 import { Reporter } from '../support/reporter.ts';

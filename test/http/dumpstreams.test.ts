@@ -1,9 +1,9 @@
 /** The pieces of which dumps are sent: together they are the texts that are made whole. */
 
 import { describe, expect, test } from '@jest/globals';
-import { keysText, serversText } from '../../src/domain/reporttexts-distributed.ts';
-import { processDumpText, userDumpText } from '../../src/domain/reporttexts-dumps.ts';
-import type { UserRow } from '../../src/domain/usagerows.ts';
+import { keysText, serversText } from '../../src/domain/texts/reporttexts-distributed.ts';
+import { processDumpText, userDumpText } from '../../src/domain/texts/reporttexts-dumps.ts';
+import type { UserRow } from '../../src/domain/texts/usagerows.ts';
 import { keyRowsText, serverRowsText } from '../../src/http/distributedstreams.ts';
 import { jsonLines, processText, userText } from '../../src/http/dumpstreams.ts';
 

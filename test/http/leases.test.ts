@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { LeaseRights } from '../../src/domain/leaserights.ts';
-import type { LeaseAnswer, LeaseStatement } from '../../src/domain/leasestatements.ts';
+import { LeaseRights } from '../../src/domain/leases/leaserights.ts';
+import type { LeaseAnswer, LeaseStatement } from '../../src/domain/leases/leasestatements.ts';
 import { type StartedApp, startApp } from '../support/app.ts';
 import { readContract, underContract } from '../support/contract.ts';
 import { Reporter, updateBody } from '../support/reporter.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { LicenseKey } from '../../src/domain/keys.ts';
+import type { LicenseKey } from '../../src/domain/keys/keys.ts';
 import { type LoginsApp, startLogins } from '../support/logins.ts';
 import { makeKey } from '../support/make.ts';
 

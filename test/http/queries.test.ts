@@ -1,7 +1,7 @@
 /** The queries of the legacy class, by the API (notes 2.6). */
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { QUERIES } from '../../src/domain/queries.ts';
+import { QUERIES } from '../../src/domain/texts/queries.ts';
 import { type StartedApp, startApp } from '../support/app.ts';
 import { StandingClock } from '../support/clock.ts';
 import { readContract, underContract } from '../support/contract.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { digestText, TableDigest } from '../../src/domain/digest.ts';
+import { digestText, TableDigest } from '../../src/domain/local/digest.ts';
 import { type StartedApp, startApp } from '../support/app.ts';
 
 const TEXT = { headers: { accept: 'text/plain' } };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { ROWS_PER_UPDATE_MAX } from '../../src/domain/reports.ts';
+import { ROWS_PER_UPDATE_MAX } from '../../src/domain/local/reports.ts';
 import { type Call, type StartedApp, startApp } from '../support/app.ts';
 import { readContract, underContract } from '../support/contract.ts';
 import { Reporter, updateBody } from '../support/reporter.ts';

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { Sql } from 'postgres';
-import { LONG_TRANSACTION_MS } from '../../src/domain/databasefindings.ts';
-import type { Finding } from '../../src/domain/findings.ts';
+import { LONG_TRANSACTION_MS } from '../../src/domain/findings/databasefindings.ts';
+import type { Finding } from '../../src/domain/findings/findings.ts';
 import { connectDatabase } from '../../src/storage/database.ts';
 import {
   readDatabaseFacts,

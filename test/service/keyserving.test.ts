@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Activated } from '../../src/domain/events.ts';
-import type { LicenseKey } from '../../src/domain/keys.ts';
+import type { LicenseKey } from '../../src/domain/keys/keys.ts';
 import { KeyDirectory } from '../../src/service/keydirectory.ts';
 import { Keys } from '../../src/service/keys.ts';
 import { KeyServing } from '../../src/service/keyserving.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Excess } from '../../src/domain/excesses.ts';
-import type { ReportedUser } from '../../src/domain/reports.ts';
+import type { ReportedUser } from '../../src/domain/local/reports.ts';
 import { listExcesses } from '../../src/storage/excesses.ts';
 import { appendRowWithFacts, type Facts } from '../../src/storage/journal.ts';
 import { ROWS_PER_STATEMENT } from '../../src/storage/parts.ts';

@@ -2,7 +2,7 @@
  * A naive model of who holds units of applications, written from the facts alone (F-70, F-74): a list of what was
  * taken by whom, gone through whenever somebody asks. It shares no arithmetic with the domain.
  */
-import type { HeldUnits } from '../../src/domain/applicationevents.ts';
+import type { HeldUnits } from '../../src/domain/applications/applicationevents.ts';
 import type { JournalEvent } from '../../src/domain/events.ts';
 
 interface Take {

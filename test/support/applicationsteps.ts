@@ -3,16 +3,16 @@
  * has any.
  */
 
-import { recount } from '../../src/domain/applicationloads.ts';
-import type { ApplicationOperation, Holder } from '../../src/domain/applicationoperations.ts';
+import { recount } from '../../src/domain/applications/applicationloads.ts';
+import type { ApplicationOperation, Holder } from '../../src/domain/applications/applicationoperations.ts';
 import {
   findLicensed,
   isSharedName,
   SHARED_BY_DEFAULT,
   unitsOfFeature,
-} from '../../src/domain/applications.ts';
-import { heldOn } from '../../src/domain/applicationtable.ts';
-import type { KeyApplicationSection } from '../../src/domain/keys.ts';
+} from '../../src/domain/applications/applications.ts';
+import { heldOn } from '../../src/domain/applications/applicationtable.ts';
+import type { KeyApplicationSection } from '../../src/domain/keys/keys.ts';
 import type { Table } from '../../src/domain/table.ts';
 import type { ApplicationModel } from './applicationmodel.ts';
 

@@ -5,9 +5,9 @@ import { expect } from '@jest/globals';
 import type { Sql } from 'postgres';
 import { clientsByInstance } from '../../src/domain/clients.ts';
 import type { Pool } from '../../src/domain/holdings.ts';
-import { rowsOfInstance } from '../../src/domain/reportrows.ts';
 import type { Table } from '../../src/domain/table.ts';
-import type { KeyUserRow } from '../../src/domain/usagerows.ts';
+import { rowsOfInstance } from '../../src/domain/texts/reportrows.ts';
+import type { KeyUserRow } from '../../src/domain/texts/usagerows.ts';
 import { type DumpReader, openKeyDump, openProcessDump, openUserDump } from '../../src/storage/dumps.ts';
 import { SHARD, type TestShard } from './lane.ts';
 

@@ -4,8 +4,8 @@
  * rows may be anything that the edge lets through.
  */
 import fc from 'fast-check';
-import { type Digest, type DigestedRow, EMPTY_DIGEST, TableDigest } from '../../src/domain/digest.ts';
-import { COUNTERS } from '../../src/domain/marks.ts';
+import { type Digest, type DigestedRow, EMPTY_DIGEST, TableDigest } from '../../src/domain/local/digest.ts';
+import { COUNTERS } from '../../src/domain/marks/marks.ts';
 import type { Answer, LogIn, Operation, Report } from '../../src/domain/operations.ts';
 import type { Table } from '../../src/domain/table.ts';
 import {

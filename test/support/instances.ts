@@ -9,7 +9,7 @@ import {
 import type { Clock } from '../../src/client/instance-clock.ts';
 import type { InstanceEvents } from '../../src/client/instance-events.ts';
 import type { InstanceLogin, Verdict } from '../../src/client/instance-logins.ts';
-import type { LocalRefusal } from '../../src/domain/localdecisions.ts';
+import type { LocalRefusal } from '../../src/domain/local/localdecisions.ts';
 import { ADMIN_TOKEN } from './http.ts';
 
 /** A clock that stands until it is moved. */

@@ -1,9 +1,9 @@
 /** Key files for tests, signed with a key of known bytes so that they never change. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { parseApplicationFile } from '../../src/domain/applicationfiles.ts';
-import { signSections } from '../../src/domain/applicationsignatures.ts';
-import { parseKeyFile } from '../../src/domain/keyfiles.ts';
-import { keyId, publicKeyText, signKeyFile, withAuthorization } from '../../src/domain/signatures.ts';
+import { parseApplicationFile } from '../../src/domain/applications/applicationfiles.ts';
+import { signSections } from '../../src/domain/applications/applicationsignatures.ts';
+import { parseKeyFile } from '../../src/domain/keys/keyfiles.ts';
+import { keyId, publicKeyText, signKeyFile, withAuthorization } from '../../src/domain/keys/signatures.ts';
 
 /** The ID under which the tests' signing key is trusted. */
 export const SIGNING_KEY_ID = 'acme-2026';

@@ -3,8 +3,8 @@
  * instance is `LeaseRights` with a table of nothing but counts, and between them messages are lost, doubled, late
  * and out of order. Time is whatever the script says; every machine has clocks of its own.
  */
-import { LeaseRights } from '../../src/domain/leaserights.ts';
-import type { LeaseAnswer, LeaseStatement } from '../../src/domain/leasestatements.ts';
+import { LeaseRights } from '../../src/domain/leases/leaserights.ts';
+import type { LeaseAnswer, LeaseStatement } from '../../src/domain/leases/leasestatements.ts';
 import type { Operation } from '../../src/domain/operations.ts';
 import type { Table } from '../../src/domain/table.ts';
 import { verify } from './leasetruth.ts';

@@ -1,7 +1,7 @@
 /** Makers of tables of instances that decide for themselves, and a server that takes their reports as agreed. */
 
-import { digestText, TableDigest } from '../../src/domain/digest.ts';
 import { DEFAULT_SETTINGS, type InstanceSettings } from '../../src/domain/instances.ts';
+import { digestText, TableDigest } from '../../src/domain/local/digest.ts';
 import {
   decideLocalIdentify,
   decideLocalLogin,
@@ -9,9 +9,9 @@ import {
   type LocalAnswer,
   type LocalClaims,
   type LocalRefusal,
-} from '../../src/domain/localdecisions.ts';
-import type { StatedRow, Statement, StatementAnswer } from '../../src/domain/localreports.ts';
-import { type LocalCapacity, LocalLogin, LocalTable } from '../../src/domain/localtable.ts';
+} from '../../src/domain/local/localdecisions.ts';
+import type { StatedRow, Statement, StatementAnswer } from '../../src/domain/local/localreports.ts';
+import { type LocalCapacity, LocalLogin, LocalTable } from '../../src/domain/local/localtable.ts';
 import type { Problem } from '../../src/domain/operations.ts';
 
 /** What a local world may be made with. */

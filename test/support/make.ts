@@ -13,7 +13,7 @@ import {
   type Instance,
   type InstanceSettings,
 } from '../../src/domain/instances.ts';
-import { EVALUATION_KEY, type LicenseKey } from '../../src/domain/keys.ts';
+import { EVALUATION_KEY, type LicenseKey } from '../../src/domain/keys/keys.ts';
 import type {
   Answer,
   Identify,

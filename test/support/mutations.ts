@@ -5,8 +5,8 @@
  * the content is one byte. `node test/support/write-mutations.ts` writes that file anew.
  */
 import { readFileSync } from 'node:fs';
-import { parseKeyFile } from '../../src/domain/keyfiles.ts';
-import { signKeyFile, withAuthorization } from '../../src/domain/signatures.ts';
+import { parseKeyFile } from '../../src/domain/keys/keyfiles.ts';
+import { signKeyFile, withAuthorization } from '../../src/domain/keys/signatures.ts';
 import {
   foreignKeyFile,
   SIGNING_KEY_ID,

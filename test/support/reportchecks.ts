@@ -3,9 +3,9 @@
  * another must say.
  */
 import type { Principal } from '../../src/domain/access.ts';
-import { QUERIES } from '../../src/domain/queries.ts';
-import type { Cell } from '../../src/domain/reporttexts-dumps.ts';
 import type { Table } from '../../src/domain/table.ts';
+import { QUERIES } from '../../src/domain/texts/queries.ts';
+import type { Cell } from '../../src/domain/texts/reporttexts-dumps.ts';
 import type { Lane } from '../../src/service/lane.ts';
 import { createReporting } from '../../src/service/reporting.ts';
 import { Summary } from '../../src/service/summary.ts';

@@ -1,6 +1,6 @@
 /** An instance that decides for itself, as a test drives it: its own rows, and what it has told of them. */
 import { crc32 } from 'node:zlib';
-import type { DigestedRow } from '../../src/domain/digest.ts';
+import type { DigestedRow } from '../../src/domain/local/digest.ts';
 import type { Report, UpdateView } from '../../src/domain/operations.ts';
 
 export class Reporter {

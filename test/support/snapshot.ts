@@ -4,12 +4,12 @@
  * of his instances a user has his home.
  */
 
-import type { HoldingsBook } from '../../src/domain/applicationtable.ts';
+import type { HoldingsBook } from '../../src/domain/applications/applicationtable.ts';
 import { applyRow } from '../../src/domain/apply.ts';
-import { noDurations } from '../../src/domain/durations.ts';
 import type { JournalRow } from '../../src/domain/events.ts';
 import type { Lease, Login, Place, Pool, User } from '../../src/domain/holdings.ts';
 import { isDefaultPool } from '../../src/domain/instances.ts';
+import { noDurations } from '../../src/domain/marks/durations.ts';
 import { Table } from '../../src/domain/table.ts';
 
 export type Snapshot = ReturnType<typeof snapshotOf>;

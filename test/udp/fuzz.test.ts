@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type DigestedRow, TableDigest } from '../../src/domain/digest.ts';
+import { type DigestedRow, TableDigest } from '../../src/domain/local/digest.ts';
 import { DATAGRAM_OCTETS_MAX } from '../../src/udp/packets.ts';
 import { writeHeartbeat, writeQuery, writeStart, writeUpdate } from '../../src/udp/requests.ts';
 import { ELSEWHERE, HOME, Speaker, World } from './world.ts';

@@ -1,6 +1,6 @@
 /** The test vectors of `docs/udp-protocol.md`: what each says, and how it is made. */
 import { readFileSync } from 'node:fs';
-import { type DigestedRow, TableDigest } from '../../src/domain/digest.ts';
+import { type DigestedRow, TableDigest } from '../../src/domain/local/digest.ts';
 import {
   writeFault,
   writeProgress,

@@ -4,8 +4,8 @@
  */
 import { createSecretKey } from 'node:crypto';
 import { ApiError, type ProblemCode } from '../../src/client/problems.ts';
-import { type DigestedRow, digestText } from '../../src/domain/digest.ts';
 import { PROBLEMS } from '../../src/domain/errors.ts';
+import { type DigestedRow, digestText } from '../../src/domain/local/digest.ts';
 import type {
   KnownInstance,
   Lictor,

@@ -1,7 +1,12 @@
 /** `lictor doctor`: what is wrong with a deployment, and how to mend it. */
 
 import { type Command, Option } from 'commander';
-import { FINDING_LEVELS, type Finding, type FindingLevel, worstLevel } from '../../domain/findings.ts';
+import {
+  FINDING_LEVELS,
+  type Finding,
+  type FindingLevel,
+  worstLevel,
+} from '../../domain/findings/findings.ts';
 import { lookFromHere, summary } from '../doctorchecks.ts';
 import { EXIT } from '../faults.ts';
 import { examples } from '../options.ts';

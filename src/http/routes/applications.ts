@@ -5,7 +5,7 @@
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Action } from '../../domain/access.ts';
-import type { Licensed } from '../../domain/applications.ts';
+import type { Licensed } from '../../domain/applications/applications.ts';
 import type { Applications } from '../../service/applications.ts';
 import {
   AS_OF,

@@ -3,7 +3,7 @@
  */
 
 import { Type } from 'typebox';
-import { FINDING_LEVELS } from '../../domain/findings.ts';
+import { FINDING_LEVELS } from '../../domain/findings/findings.ts';
 import type { Diagnoses } from '../../service/diagnosis.ts';
 import { instantOf } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';

@@ -4,9 +4,14 @@
 
 import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { type ProcessShown, processTypeOf, userTypeOf } from '../../domain/reportrows.ts';
-import { activeSeconds, type DumpForm, graceSeconds, reportedLine } from '../../domain/reporttexts-dumps.ts';
-import type { UserRow } from '../../domain/usagerows.ts';
+import { type ProcessShown, processTypeOf, userTypeOf } from '../../domain/texts/reportrows.ts';
+import {
+  activeSeconds,
+  type DumpForm,
+  graceSeconds,
+  reportedLine,
+} from '../../domain/texts/reporttexts-dumps.ts';
+import type { UserRow } from '../../domain/texts/usagerows.ts';
 import type { Dump, Dumps } from '../../service/dumps.ts';
 import { type LocalReport, type Reports, ROWS_IN_MEMORY_MAX, reportTooLarge } from '../../service/reports.ts';
 import { AS_OF, fieldFault, instantOf, PageAsOf, showAsOf } from '../answers.ts';

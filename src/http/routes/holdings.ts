@@ -4,7 +4,7 @@
 
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { DEFAULT_FEATURE } from '../../domain/applications.ts';
+import { DEFAULT_FEATURE } from '../../domain/applications/applications.ts';
 import { LicenseError } from '../../domain/errors.ts';
 import type { Answer } from '../../domain/operations.ts';
 import type { HoldRequest } from '../../service/applications.ts';

@@ -4,7 +4,7 @@
 
 import { type Static, Type } from 'typebox';
 import { permits } from '../../domain/access.ts';
-import { KEY_FIELD_LIMITS } from '../../domain/keyfields.ts';
+import { KEY_FIELD_LIMITS } from '../../domain/keys/keyfields.ts';
 import type { Activations } from '../../service/activations.ts';
 import type { Instances } from '../../service/instances.ts';
 import { featureOf, type Inspection, type Keys } from '../../service/keys.ts';

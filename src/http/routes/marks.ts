@@ -4,10 +4,10 @@
 
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { DURATION_BOUNDS_SECONDS } from '../../domain/durations.ts';
-import { COUNTERS } from '../../domain/marks.ts';
-import { countsShown, countsText } from '../../domain/reporttexts.ts';
-import { reportedLine } from '../../domain/reporttexts-dumps.ts';
+import { DURATION_BOUNDS_SECONDS } from '../../domain/marks/durations.ts';
+import { COUNTERS } from '../../domain/marks/marks.ts';
+import { countsShown, countsText } from '../../domain/texts/reporttexts.ts';
+import { reportedLine } from '../../domain/texts/reporttexts-dumps.ts';
 import { COUNTERS_RESET_BY_DEFAULT, type Marks } from '../../service/marks.ts';
 import { AS_OF, actorOf, expectAnswer, instantOf, LANE_PROBLEMS, showAsOf } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';

@@ -3,8 +3,8 @@
  */
 
 import { type Static, Type } from 'typebox';
-import { QUERIES, type QueryShape } from '../../domain/queries.ts';
-import { reportedLine, tableText } from '../../domain/reporttexts-dumps.ts';
+import { QUERIES, type QueryShape } from '../../domain/texts/queries.ts';
+import { reportedLine, tableText } from '../../domain/texts/reporttexts-dumps.ts';
 import type { Queries, QueryPage, QueryRequest } from '../../service/queries.ts';
 import { AS_OF, fieldFault, instantOf, showAsOf } from '../answers.ts';
 import type { RoutePlugin } from '../app.ts';

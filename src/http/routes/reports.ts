@@ -6,10 +6,10 @@
 import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Principal } from '../../domain/access.ts';
-import { mainFields, statedFields } from '../../domain/keydisplay.ts';
-import { activeServerText, keyText, SINGLE_SERVER_TEXT } from '../../domain/reporttexts.ts';
-import { keysText } from '../../domain/reporttexts-distributed.ts';
-import type { KeyUserRow } from '../../domain/usagerows.ts';
+import { mainFields, statedFields } from '../../domain/keys/keydisplay.ts';
+import { activeServerText, keyText, SINGLE_SERVER_TEXT } from '../../domain/texts/reporttexts.ts';
+import { keysText } from '../../domain/texts/reporttexts-distributed.ts';
+import type { KeyUserRow } from '../../domain/texts/usagerows.ts';
 import { type Dumps, WHOLE_ROWS_IN_MEMORY_MAX } from '../../service/dumps.ts';
 import type { KeyClient, KeyPosition, KeyReports, KeysPage, KeyUse } from '../../service/keyreports.ts';
 import type { AsOf } from '../../service/keys.ts';

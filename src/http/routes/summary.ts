@@ -6,9 +6,9 @@ import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Principal } from '../../domain/access.ts';
 import type { Client } from '../../domain/clients.ts';
-import { summaryText } from '../../domain/reporttexts.ts';
-import { serversText } from '../../domain/reporttexts-distributed.ts';
-import type { KeyUserRow } from '../../domain/usagerows.ts';
+import { summaryText } from '../../domain/texts/reporttexts.ts';
+import { serversText } from '../../domain/texts/reporttexts-distributed.ts';
+import type { KeyUserRow } from '../../domain/texts/usagerows.ts';
 import { type Dumps, WHOLE_ROWS_IN_MEMORY_MAX } from '../../service/dumps.ts';
 import type { AsOf } from '../../service/keys.ts';
 import type {
