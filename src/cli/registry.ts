@@ -168,8 +168,8 @@ export const COMMANDS: readonly RegisteredCommand[] = [
     group: 'Set up',
     run: async (args) => {
       const [{ runKeyCommand }, { processKeyIo }] = await Promise.all([
-        import('./key.ts'),
-        import('./keyio.ts'),
+        import('./key/key.ts'),
+        import('./key/keyio.ts'),
       ]);
       return runKeyCommand(args, processKeyIo());
     },

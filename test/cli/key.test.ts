@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { runKeyCommand } from '../../src/cli/key.ts';
-import { processKeyIo } from '../../src/cli/keyio.ts';
+import { runKeyCommand } from '../../src/cli/key/key.ts';
+import { processKeyIo } from '../../src/cli/key/keyio.ts';
 
 let folder: string;
 let trusted: string;

@@ -2,8 +2,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { horologDay } from '../../src/cli/licensecall.ts';
-import { METHOD_NAMES, METHODS, readCall } from '../../src/cli/licensemethods.ts';
+import { horologDay } from '../../src/cli/license/licensecall.ts';
+import { METHOD_NAMES, METHODS, readCall } from '../../src/cli/license/licensemethods.ts';
 import { StandingClock } from '../support/clock.ts';
 import { signedKeyFile } from '../support/keyfiles.ts';
 import { until } from '../support/wait.ts';

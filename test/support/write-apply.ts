@@ -1,7 +1,7 @@
 /** Writes what is made of the form of the file that `lictor apply` reads: its JSON Schema, and its reference. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { applyJsonSchema, applyReference } from '../../src/cli/applyschema.ts';
+import { applyJsonSchema, applyReference } from '../../src/cli/apply/applyschema.ts';
 
 const BEGIN = '<!-- reference: written by test/support/write-apply.ts -->';
 const docs = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));

@@ -2,10 +2,10 @@
 
 import path from 'node:path';
 import type { Command } from 'commander';
-import { type ApplyFault, readApplyFile } from '../applyfile.ts';
-import { readInputs } from '../applyinputs.ts';
-import { type Change, type Detail, makePlan, type Plan } from '../applyplan.ts';
-import { carryOut, openSecrets } from '../applysteps.ts';
+import { type ApplyFault, readApplyFile } from '../apply/applyfile.ts';
+import { readInputs } from '../apply/applyinputs.ts';
+import { type Change, type Detail, makePlan, type Plan } from '../apply/applyplan.ts';
+import { carryOut, openSecrets } from '../apply/applysteps.ts';
 import { confirmed, yesOption } from '../confirming.ts';
 import { CliFault, EXIT } from '../faults.ts';
 import { examples } from '../options.ts';

@@ -2,8 +2,8 @@
 
 import { Argument, type Command, Option } from 'commander';
 import { CliFault, EXIT } from '../faults.ts';
-import { type Answered, LegacyCall, type LegacyMethod, type LicenseOptions } from '../licensecall.ts';
-import { intoFile } from '../licensefiles.ts';
+import { type Answered, LegacyCall, type LegacyMethod, type LicenseOptions } from '../license/licensecall.ts';
+import { intoFile } from '../license/licensefiles.ts';
 import {
   findMethod,
   GROUPS,
@@ -13,7 +13,7 @@ import {
   readCall,
   signatureOf,
   similarNames,
-} from '../licensemethods.ts';
+} from '../license/licensemethods.ts';
 import { examples } from '../options.ts';
 import { jsonText } from '../output.ts';
 import { visible } from '../paint.ts';

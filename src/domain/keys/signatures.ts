@@ -2,7 +2,7 @@
  * Signatures of key files: Ed25519 (RFC 8032) over a canonical text, so that a file may change its line ends,
  * its encoding and its comments on the way and still be the same key, while no value can change unnoticed.
  * The format is described in `docs/keys.md`, well enough to implement it elsewhere. Pure: Ed25519 signatures
- * are deterministic, and signing keys are made in `cli/key.ts`, since that needs randomness.
+ * are deterministic, and signing keys are made in `cli/key/key.ts`, since that needs randomness.
  */
 import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { type KeyFile, quoted } from './keyfaults.ts';

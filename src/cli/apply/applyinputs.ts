@@ -4,7 +4,7 @@
  */
 
 import path from 'node:path';
-import type { Client } from '../client/client.ts';
+import type { Client } from '../../client/client.ts';
 import type {
   InspectKeyAnswer,
   InspectKeyBody,
@@ -13,14 +13,14 @@ import type {
   ListKeysAnswer,
   ListLicenseServersAnswer,
   ListTokensAnswer,
-} from '../client/openapi.ts';
-import { each } from '../client/pages.ts';
-import { ApiError } from '../client/problems.ts';
-import { parseApplicationFile } from '../domain/applications/applicationfiles.ts';
+} from '../../client/openapi.ts';
+import { each } from '../../client/pages.ts';
+import { ApiError } from '../../client/problems.ts';
+import { parseApplicationFile } from '../../domain/applications/applicationfiles.ts';
+import { fileWords } from '../faults.ts';
+import type { Files } from '../world.ts';
 import { type ApplyFault, type ApplyReading, inOrder, type Place } from './applyfile.ts';
 import type { DeclaredKey } from './applyschema.ts';
-import { fileWords } from './faults.ts';
-import type { Files } from './world.ts';
 
 /** A key that is declared, with what the server makes of its file. */
 export interface ReadKeyFile {

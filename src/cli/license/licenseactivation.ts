@@ -1,8 +1,8 @@
 /** The methods of the legacy class that activate keys, for `lictor license` (notes 2.5). */
 
-import type { InspectKeyAnswer, InspectKeyBody } from '../client/openapi.ts';
-import { ApiError } from '../client/problems.ts';
-import { EXIT } from './faults.ts';
+import type { InspectKeyAnswer, InspectKeyBody } from '../../client/openapi.ts';
+import { ApiError } from '../../client/problems.ts';
+import { EXIT } from '../faults.ts';
 import {
   type Answered,
   type LegacyCall,

@@ -4,9 +4,9 @@ import type {
   ConfigureInstanceBody,
   CountInstanceAnswer,
   ResetInstanceMarksBody,
-} from '../client/openapi.ts';
-import { CONNECTIONS_PER_UNIT_MAX } from '../domain/counting.ts';
-import { CliFault, EXIT } from './faults.ts';
+} from '../../client/openapi.ts';
+import { CONNECTIONS_PER_UNIT_MAX } from '../../domain/counting.ts';
+import { CliFault, EXIT } from '../faults.ts';
 import { type LegacyCall, type LegacyMethod, type Printed, STATUS_OK } from './licensecall.ts';
 
 /** The most that a limit may be. */

@@ -1,8 +1,8 @@
 /** What a legacy method is called with, and what it comes to: the frame of `lictor license`. */
 
-import type { Client } from '../client/client.ts';
-import { CliFault, EXIT } from './faults.ts';
-import type { World } from './world.ts';
+import type { Client } from '../../client/client.ts';
+import { CliFault, EXIT } from '../faults.ts';
+import type { World } from '../world.ts';
 
 /** What the help is ordered by. */
 export type Group =

@@ -1,14 +1,14 @@
 /** What the commands of `lictor key` share: options, files and the messages that end a command. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { isTimeZone } from '../domain/keys/keydates.ts';
-import { faultWords, type KeyFault, quoted } from '../domain/keys/keyfaults.ts';
+import { isTimeZone } from '../../domain/keys/keydates.ts';
+import { faultWords, type KeyFault, quoted } from '../../domain/keys/keyfaults.ts';
 import {
   isSigningKeyId,
   parseRevoked,
   parseTrustedKeys,
   type TrustedKeys,
-} from '../domain/keys/signatures.ts';
+} from '../../domain/keys/signatures.ts';
 
 /** What the command touches of the world; a test gives its own. */
 export interface KeyCommandIo {

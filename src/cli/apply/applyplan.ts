@@ -9,8 +9,8 @@ import type {
   ConfigureInstanceBody,
   CreateTokenBody,
   InstallKeyBody,
-} from '../client/openapi.ts';
-import { LICENSE_SERVER_PORT_DEFAULT, readServerAddress } from '../domain/licenseservers.ts';
+} from '../../client/openapi.ts';
+import { LICENSE_SERVER_PORT_DEFAULT, readServerAddress } from '../../domain/licenseservers.ts';
 import { type DeclaredSection, type Inputs, keyIdOf, type ReadKeyFile } from './applyinputs.ts';
 import { planRemovals } from './applyremovals.ts';
 import type { ApplyContent, DeclaredInstance, DeclaredToken } from './applyschema.ts';

@@ -1,13 +1,13 @@
 /** How `lictor key inspect` shows a key file to people. */
-import { licenseField } from '../domain/keys/keyfields.ts';
-import type { KeyFile } from '../domain/keys/keyfiles.ts';
+import { licenseField } from '../../domain/keys/keyfields.ts';
+import type { KeyFile } from '../../domain/keys/keyfiles.ts';
 import {
   type KeyStatus,
   type KeyVerdict,
   keyId,
   type LicenseKey,
   versionWords,
-} from '../domain/keys/keys.ts';
+} from '../../domain/keys/keys.ts';
 
 /** What is known of a key file besides its content. */
 export interface KeyFindings {

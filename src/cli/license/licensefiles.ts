@@ -1,6 +1,6 @@
 /** Files that `lictor license` writes: whole, or not at all. */
 
-import { CliFault, EXIT } from './faults.ts';
+import { CliFault, EXIT } from '../faults.ts';
 import type { LegacyCall } from './licensecall.ts';
 
 /**

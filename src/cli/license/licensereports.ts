@@ -1,14 +1,14 @@
 /** The reports and queries of the legacy class, for `lictor license` (notes 2.6, 2.7). */
 
-import type { RunQueryAnswer, RunQueryQuery } from '../client/openapi.ts';
-import { QUERIES, type QueryShape } from '../domain/texts/queries.ts';
-import { download } from './downloading.ts';
+import type { RunQueryAnswer, RunQueryQuery } from '../../client/openapi.ts';
+import { QUERIES, type QueryShape } from '../../domain/texts/queries.ts';
+import { download } from '../downloading.ts';
+import { stated } from '../options.ts';
+import { jsonText } from '../output.ts';
+import { Progress } from '../progress.ts';
 import type { LegacyCall, LegacyMethod } from './licensecall.ts';
 import { keyOf } from './licensecounters.ts';
 import { intoFile } from './licensefiles.ts';
-import { stated } from './options.ts';
-import { jsonText } from './output.ts';
-import { Progress } from './progress.ts';
 
 const PAGE_LIMIT = 500;
 

@@ -4,10 +4,10 @@
  */
 
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
-import { ROLES } from '../domain/access.ts';
-import { ACTIVATION_PROFILES } from '../domain/keys/activation.ts';
-import { KEY_FIELD_LIMITS } from '../domain/keys/keyfields.ts';
-import { LICENSE_SERVER_LIMITS, LICENSE_SERVER_PORT_DEFAULT } from '../domain/licenseservers.ts';
+import { ROLES } from '../../domain/access.ts';
+import { ACTIVATION_PROFILES } from '../../domain/keys/activation.ts';
+import { KEY_FIELD_LIMITS } from '../../domain/keys/keyfields.ts';
+import { LICENSE_SERVER_LIMITS, LICENSE_SERVER_PORT_DEFAULT } from '../../domain/licenseservers.ts';
 
 /** The bounds of a file. */
 export const APPLY_LIMITS = { bytesMax: 1_048_576, entriesMax: 1_000, faultsMax: 50 } as const;

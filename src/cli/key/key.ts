@@ -3,17 +3,17 @@
  * files alone and needs no server, so that a signing key can live on a machine that has no network.
  */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { type KeyFault, quoted } from '../domain/keys/keyfaults.ts';
-import { checkSignedFields, licenseField, unknownEntries } from '../domain/keys/keyfields.ts';
-import { type KeyFile, parseKeyFile } from '../domain/keys/keyfiles.ts';
-import { type KeyStatus, type KeyVerdict, keyId, keyStatus, readKey } from '../domain/keys/keys.ts';
+import { type KeyFault, quoted } from '../../domain/keys/keyfaults.ts';
+import { checkSignedFields, licenseField, unknownEntries } from '../../domain/keys/keyfields.ts';
+import { type KeyFile, parseKeyFile } from '../../domain/keys/keyfiles.ts';
+import { type KeyStatus, type KeyVerdict, keyId, keyStatus, readKey } from '../../domain/keys/keys.ts';
 import {
   claimsSignature,
   publicKeyText,
   signKeyFile,
   verifyKeyFile,
   withAuthorization,
-} from '../domain/keys/signatures.ts';
+} from '../../domain/keys/signatures.ts';
 import {
   holdsApplications,
   inspectApplications,

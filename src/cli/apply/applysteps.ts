@@ -1,10 +1,10 @@
 /** Carrying a plan out: one change after the other, each on what was planned for, and the texts of new tokens kept. */
 
 import path from 'node:path';
-import type { Client } from '../client/client.ts';
+import type { Client } from '../../client/client.ts';
+import { CliFault, EXIT } from '../faults.ts';
+import type { Files, World } from '../world.ts';
 import type { Change, Plan, Step } from './applyplan.ts';
-import { CliFault, EXIT } from './faults.ts';
-import type { Files, World } from './world.ts';
 
 /** Where the texts of new tokens go. */
 export interface Secrets {

@@ -1,8 +1,9 @@
 /** The methods of the legacy class about application licences, for `lictor license` (notes 6.2). */
 
-import type { ReadApplicationAnswer } from '../client/openapi.ts';
-import { ApiError } from '../client/problems.ts';
-import { EXIT, tell } from './faults.ts';
+import type { ReadApplicationAnswer } from '../../client/openapi.ts';
+import { ApiError } from '../../client/problems.ts';
+import { EXIT, tell } from '../faults.ts';
+import { stated } from '../options.ts';
 import {
   type Answered,
   type LegacyCall,
@@ -12,7 +13,6 @@ import {
   statusText,
   truthValue,
 } from './licensecall.ts';
-import { stated } from './options.ts';
 
 const DEFAULT_KEYWORD = 'Concurrent Users';
 /** "Cannot allocate a license". */

@@ -1,7 +1,7 @@
 /** What the legacy class says of the key of an instance, for `lictor license` (notes 2.4). */
 
-import type { ReadInstanceKeyAnswer } from '../client/openapi.ts';
-import { FEATURES, featureNumber } from '../domain/keys/features.ts';
+import type { ReadInstanceKeyAnswer } from '../../client/openapi.ts';
+import { FEATURES, featureNumber } from '../../domain/keys/features.ts';
 import {
   type Answered,
   horologDay,

@@ -1,7 +1,7 @@
 /** The methods of the legacy class about logins and identity, for `lictor license` (notes 2.1). */
 
-import { ApiError } from '../client/problems.ts';
-import { tell } from './faults.ts';
+import { ApiError } from '../../client/problems.ts';
+import { tell } from '../faults.ts';
 import type { LegacyCall, LegacyMethod, Printed } from './licensecall.ts';
 import { truthValue } from './licensecall.ts';
 import { changeSettings, settingsOf } from './licensecounters.ts';

@@ -3,11 +3,15 @@ import {
   type ApplicationFileSection,
   type ApplicationFileVerdict,
   parseApplicationFile,
-} from '../domain/applications/applicationfiles.ts';
-import { unitsOfValue } from '../domain/applications/applications.ts';
-import { signatureFault, signSections, verifySection } from '../domain/applications/applicationsignatures.ts';
-import { decodeText, splitLines } from '../domain/keys/keytext.ts';
-import { publicKeyText, type SignatureVerdict } from '../domain/keys/signatures.ts';
+} from '../../domain/applications/applicationfiles.ts';
+import { unitsOfValue } from '../../domain/applications/applications.ts';
+import {
+  signatureFault,
+  signSections,
+  verifySection,
+} from '../../domain/applications/applicationsignatures.ts';
+import { decodeText, splitLines } from '../../domain/keys/keytext.ts';
+import { publicKeyText, type SignatureVerdict } from '../../domain/keys/signatures.ts';
 import {
   CommandFault,
   KEY_EXIT,

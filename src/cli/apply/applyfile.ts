@@ -5,7 +5,7 @@
 
 import { Ajv, type ErrorObject } from 'ajv';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
-import { readServerAddress } from '../domain/licenseservers.ts';
+import { readServerAddress } from '../../domain/licenseservers.ts';
 import { APPLY_LIMITS, type ApplyContent, ApplyFile, PATTERN_WORDS } from './applyschema.ts';
 
 /** Where something stands: the names and numbers that lead to it. */
