@@ -2437,7 +2437,7 @@ export interface CountUsageAnswer {
     readonly unitsInUse: number;
     /** Those of them that instances hold as blocks, to let users in without asking; some of these may be idle. */
     readonly unitsLeased: number;
-    /** Units that could still be granted. */
+    /** Units that could still be granted; none of a key that has ended or cannot be used. */
     readonly unitsFree: number;
     /** Distinct users, not units: one user may cost several. */
     readonly users: number;

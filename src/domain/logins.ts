@@ -14,10 +14,9 @@ import {
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import { decisionId, type Granted } from './events.ts';
-import type { Login, Place, User } from './holdings.ts';
+import type { Login, Place, Pool, User } from './holdings.ts';
 import { defaultPoolOf, type Instance, isPartlyActive, unitLimitOf } from './instances.ts';
-import type { InstalledKey } from './keys/keyring.ts';
-import { keyStatus } from './keys/keys.ts';
+import { isUsable, keyStatus } from './keys/keys.ts';
 import { countWith } from './leases/leasebooks.ts';
 import type { Answer, Identify, LogIn, LoginView, Problem, Refusal } from './operations.ts';
 import {
@@ -59,8 +58,9 @@ export function decideLogin(draft: Draft, login: LogIn, policy: Policy): Answer 
   if (identity.is === 'nobody') return grant(asker, NOBODY, 0, false);
   if (identity.is === 'pending') return grant(asker, NOBODY, 0, true);
   const user: Asker = { draft, instance, place, capacity, login, userId: identity.userId };
-  const count: Count = table.pools.get(capacity.pool)?.users.get(identity.userId) ?? NOBODY;
-  const next = oneMore(user, count);
+  const pool = table.pools.get(capacity.pool);
+  const count: Count = pool?.users.get(identity.userId) ?? NOBODY;
+  const next = oneMore(user, pool, count);
   const added = unitsOf(next) - unitsOf(count);
   return refuseUnlessItFits(user, next, added, added) ?? grant(user, next, added, false);
 }
@@ -97,11 +97,10 @@ export function decideIdentify(draft: Draft, operation: Identify, policy: Policy
 }
 
 /** What a user ID comes to with one connection more, where instances may hold others on leased units. */
-function oneMore({ draft, capacity, userId }: Asker, count: Count): Count {
-  const { pool, connectionsPerUnitMax } = capacity;
-  const holders = draft.table.pools.get(pool);
-  if (!holders || holders.leases.size === 0) return withConnection(count, connectionsPerUnitMax);
-  return countWith(holders, userId!, count.connections + 1, connectionsPerUnitMax);
+function oneMore({ capacity, userId }: Asker, pool: Pool | undefined, count: Count): Count {
+  const { connectionsPerUnitMax } = capacity;
+  if (!pool || pool.leases.size === 0) return withConnection(count, connectionsPerUnitMax);
+  return countWith(pool, userId!, count.connections + 1, connectionsPerUnitMax);
 }
 
 /** Gives up the unit of the old user ID and takes one for the new, both or neither (F-46). */
@@ -111,7 +110,7 @@ function trade(asker: Asker, login: Login, policy: Policy): Answer {
   const freed = login.user ? unitsOf(login.user) - unitsOf(left) : 0;
   const pool = draft.table.pools.get(capacity.pool);
   const count: Count = pool?.users.get(userId!) ?? NOBODY;
-  const next = oneMore(asker, count);
+  const next = oneMore(asker, pool, count);
   const taken = unitsOf(next) - unitsOf(count);
   const added = taken - freed;
   const refusal = refuseUnlessItFits(asker, next, added, taken, login) ?? refusePassed(asker, login, policy);
@@ -284,14 +283,6 @@ function capacityOfLogin(
     connectionsPerUnitMax: key?.connectionsPerUnitMax ?? CONNECTIONS_PER_UNIT_MAX,
     fault,
   };
-}
-
-/** Cheap enough for every login; the words are made only when it is not. */
-function isUsable(key: InstalledKey, nowMs: number, revoked: ReadonlySet<string>): boolean {
-  if (key.validThroughMs !== null && nowMs > key.validThroughMs) return false;
-  if (key.validFromMs !== null && nowMs < key.validFromMs) return false;
-  if (revoked.size === 0) return true;
-  return !revoked.has(key.id) && (key.signingKeyId === null || !revoked.has(key.signingKeyId));
 }
 
 /** Without a usable key there is one unit for one connection: enough to mend it (F-24, notes 3.3). */

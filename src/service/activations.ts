@@ -7,7 +7,7 @@ import { LicenseError, type ProblemCode } from '../domain/errors.ts';
 import type { Instance } from '../domain/instances.ts';
 import type { Activation, ActivationVerdict } from '../domain/keys/activation.ts';
 import { currentKey, inspectActivation } from '../domain/keys/activations.ts';
-import { keyNotFound } from '../domain/keys/keyring.ts';
+import { keyNotFound, refuseOtherStatement } from '../domain/keys/keyring.ts';
 import type { KeyVerdict, LicenseKey } from '../domain/keys/keys.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { ActivateKey, Answer } from '../domain/operations.ts';
@@ -76,7 +76,10 @@ export class Activations {
       const selected = installed ?? (verdict.ok ? verdict.key : null);
       const current = currentKey(table, instance);
       const unitsInUse = table.places.get(name)?.units ?? 0;
-      const result = this.#resultOf(table, instance, selected, verdict);
+      const other = installed && verdict.ok ? refuseOtherStatement(installed, verdict.key) : null;
+      const result = other
+        ? ({ ok: false, code: other.code, reason: other.detail } as const)
+        : this.#resultOf(table, instance, selected, verdict);
       const selectedInUse = selected === null ? 0 : (table.pools.get(selected.id)?.units ?? 0);
       return { instance: name, current, selected, result, unitsInUse, selectedInUse };
     });
@@ -129,6 +132,7 @@ export class Activations {
   /**
    * The history of the keys of an instance, the latest first. It outlives the instance.
    * @param after - the last one of the page before; null begins at the latest.
+   * @throws LicenseError `instance-not-found` for a name that has no history either.
    */
   async list(
     instance: string,
@@ -137,6 +141,8 @@ export class Activations {
   ): Promise<{ readonly items: Activation[]; readonly hasMore: boolean }> {
     const { sql, shard } = this.#options;
     const found = await whileReachable(() => listActivations(sql, shard, instance, after, limit + 1));
+    if (found.length === 0 && after === null)
+      await this.#options.lane.read((table) => requireInstance(table, instance));
     return { items: found.slice(0, limit), hasMore: found.length > limit };
   }
 }

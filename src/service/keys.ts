@@ -129,9 +129,7 @@ export class Keys {
     const { lane } = this.#options;
     const answer = await lane.submit({ op: 'install-key', key, file: bytes, actor });
     if (answer.is !== 'key' || answer.outcome !== 'present') return answer;
-    if (!(await this.#hasContent(key.id, bytes))) return inUse(key.id, 'is installed with another content');
-    const other = otherTerm(answer.key, key);
-    return other === null ? answer : inUse(key.id, `is installed with another ${other}`);
+    return (await this.#hasContent(key.id, bytes)) ? answer : otherContent(key.id);
   }
 
   /**
@@ -230,20 +228,11 @@ export function byCodeUnits(left: string, right: string): number {
   return left < right ? -1 : 1;
 }
 
-/** A statement for a foreign key is repeated only by the same statement; what it leaves alone is compared too. */
-function otherTerm(installed: LicenseKey, wanted: LicenseKey): string | null {
-  if (installed.product !== wanted.product) return 'product';
-  if (installed.versionFrom !== wanted.versionFrom || installed.versionTo !== wanted.versionTo) {
-    return 'range of versions';
-  }
-  return installed.features.join('\n') === wanted.features.join('\n') ? null : 'list of features';
-}
-
-function inUse(id: string, why: string): Answer {
+function otherContent(id: string): Answer {
   return {
     is: 'problem',
     code: 'key-in-use',
-    detail: `A key with the ID ${id} ${why}. Remove it first to install this one.`,
+    detail: `A key with the ID ${id} is installed with another content. Remove it first to install this one.`,
   };
 }
 

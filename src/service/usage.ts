@@ -9,6 +9,7 @@ import { LicenseError } from '../domain/errors.ts';
 import type { Phase, Place, Pool, User } from '../domain/holdings.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
 import { keyNotFound } from '../domain/keys/keyring.ts';
+import { isUsable } from '../domain/keys/keys.ts';
 import type { Table } from '../domain/table.ts';
 import type { DatabaseClock } from './clock.ts';
 import { type Holdings, holdingsOf } from './instances.ts';
@@ -88,6 +89,8 @@ export interface UsageOptions {
   readonly lane: Pick<Lane, 'read'>;
   readonly clock: Pick<DatabaseClock, 'nowMs'>;
   readonly signs: Signs;
+  /** IDs of signing keys and of single keys that are no longer trusted. */
+  readonly revoked: ReadonlySet<string>;
 }
 
 /** Reports what is in use, as far as the asker may see. */
@@ -115,7 +118,7 @@ export class Usage {
       const shown = pools.slice(0, page.limit);
       const phases = loginsByPhase(table, new Set(shown));
       return {
-        items: shown.map((id) => countsOf(table, id, phases.get(id)!)),
+        items: shown.map((id) => countsOf(table, id, phases.get(id)!, this.#mayGrant(table, id))),
         hasMore: pools.length > page.limit,
       };
     });
@@ -190,6 +193,13 @@ export class Usage {
       }
       return { items: items.slice(0, page.limit), hasMore: items.length > page.limit };
     });
+  }
+
+  /** A key that cannot be used grants nothing, however much of it is left. */
+  #mayGrant(table: Table, id: string): boolean {
+    const { clock, revoked } = this.#options;
+    const key = table.keys.get(id);
+    return key === undefined || isUsable(key, clock.nowMs(), revoked);
   }
 
   #read<Items>(run: (table: Table) => Items): Promise<Items & { readonly asOf: AsOf }> {
@@ -281,7 +291,8 @@ function unitsLeased(pool: Pool | undefined): number {
   return units;
 }
 
-function countsOf(table: Table, id: string, logins: LoginsByPhase): PoolCounts {
+/** @param mayGrant - whether anything of it can be granted now. */
+function countsOf(table: Table, id: string, logins: LoginsByPhase, mayGrant: boolean): PoolCounts {
   const pool = table.pools.get(id);
   const instance = instanceOfPool(id);
   const { unitsAuthorised, unitsEnforced } = limitsOf(table, id);
@@ -294,7 +305,7 @@ function countsOf(table: Table, id: string, logins: LoginsByPhase): PoolCounts {
     unitsEnforced,
     unitsInUse,
     unitsLeased: unitsLeased(pool),
-    unitsFree: Math.max(0, unitsEnforced - unitsInUse),
+    unitsFree: mayGrant ? Math.max(0, unitsEnforced - unitsInUse) : 0,
     users: pool?.users.size ?? 0,
     connections: pool?.connections ?? 0,
     unitsPeak: pool?.unitsPeak ?? 0,

@@ -389,6 +389,10 @@ describe('GET /v1/instances/{name}/activations', () => {
   test('403 for an instance that is not the token’s', async () => {
     const token = await lictor.token('viewer', { instance: 'elsewhere' });
     expect((await lictor.call('GET /v1/instances/host-1/activations', { token })).statusCode).toBe(403);
-    expect((await history('never-registered')).items).toEqual([]);
+  });
+
+  test('404 for a name that was never registered', async () => {
+    const response = await lictor.call('GET /v1/instances/never-registered/activations');
+    expect([response.statusCode, response.json().code]).toEqual([404, 'instance-not-found']);
   });
 });

@@ -185,6 +185,21 @@ describe('POST /v1/keys', () => {
     expect(response.json()).toMatchObject({ code: 'key-in-use', detail: expect.stringContaining(id) });
   });
 
+  test('other terms than a foreign key is installed with are told before it is activated, not by it (F-20)', async () => {
+    const { text: file } = foreignKeyFile(order());
+    const { id } = (await open.call('POST /v1/keys', { body: { file, stated: STATED } })).json();
+    await open.register('host-stated', 'evaluation');
+    for (const other of [{ units: 26 }, { product: 'Other' }, { cores: 4 }, { features: ['NLP'] }]) {
+      const body = { file, stated: { ...STATED, ...other }, instance: 'host-stated' };
+      const { activation } = (await open.call('POST /v1/keys/inspect', { body })).json();
+      expect(activation).toMatchObject({ valid: false, code: 'key-in-use' });
+      expect(activation.reason).toContain(`The key ${id} is installed with`);
+    }
+    const body = { file, stated: STATED, instance: 'host-stated' };
+    const { activation } = (await open.call('POST /v1/keys/inspect', { body })).json();
+    expect(activation).toMatchObject({ valid: true, outcome: 'active' });
+  });
+
   test('a foreign key: 409 where it is not allowed, 201 on stated terms, 409 on other terms', async () => {
     const { text: file } = foreignKeyFile(order());
     const refused = await started.call('POST /v1/keys', { body: { file, stated: STATED } });

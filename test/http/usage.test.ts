@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { leastOf } from '../../src/service/selection.ts';
 import { type StartedApp, startApp } from '../support/app.ts';
+import { StandingClock } from '../support/clock.ts';
 
 let started: StartedApp;
 /** Shared by `a` and `b`: alice on both, bob on `a`, carol transitioned over both. */
@@ -109,6 +110,22 @@ describe('GET /v1/usage/counts', () => {
     const missing = await started.call('GET /v1/usage/counts?key=1-00000000');
     expect([missing.statusCode, missing.json().code]).toEqual([404, 'key-not-found']);
   });
+});
+
+test('of a key that has ended nothing is free, however little of it is in use', async () => {
+  const clock = new StandingClock(Date.UTC(2030, 0, 1));
+  const lictor = await startApp({ clock });
+  try {
+    const key = (await lictor.installKey({ ExpirationDate: '1/31/2030', AuthorizedUnits: 10 })).id;
+    await lictor.register('host', key);
+    await lictor.login('host', 'alice');
+    const counts = async () => (await lictor.call(`GET /v1/usage/counts?key=${key}`)).json().items[0];
+    expect(await counts()).toMatchObject({ unitsInUse: 1, unitsFree: 9 });
+    clock.advance(31 * 86_400_000);
+    expect(await counts()).toMatchObject({ unitsEnforced: 10, unitsInUse: 1, unitsFree: 0 });
+  } finally {
+    await lictor.close();
+  }
 });
 
 describe('GET /v1/usage/instances', () => {

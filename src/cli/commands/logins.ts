@@ -159,6 +159,8 @@ function registerLogout(logins: Command, world: World): void {
         await confirmed(world, yes, `End the logins of ${words.join(', ')}?`);
         const answer = await (await world.client()).releases.create({ ...which, reason });
         if (answer.notice !== undefined) await world.note(`Notice: ${answer.notice}`);
+        else if (answer.released === 0)
+          await world.note('Notice: Nobody was in there. "lictor logins list" shows who is in, and where.');
         await answerFields(world, answer, [
           ['Released', answer.released],
           ['Decision', answer.decision],

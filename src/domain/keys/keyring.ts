@@ -37,19 +37,35 @@ export function decideInstallKey(draft: Draft, operation: InstallKey): Answer {
   return { is: 'key', key, outcome: 'installed' };
 }
 
-/** A foreign key's units are somebody's statement; stating others for the same file is not a repetition. */
-function refuseOtherStatement(current: InstalledKey, key: LicenseKey): Problem | null {
+/**
+ * A foreign key's terms are somebody's statement; stating others for the same file is not a repetition.
+ * @param key - what the same file would give now.
+ */
+export function refuseOtherStatement(current: InstalledKey, key: LicenseKey): Problem | null {
   const same =
     current.unitsAuthorised === key.unitsAuthorised &&
     current.unitsEnforced === key.unitsEnforced &&
     current.licenseType === key.licenseType &&
     current.server === key.server;
-  if (same) return null;
+  const other = otherTerm(current, key);
+  if (same && other === null) return null;
+  const found = same
+    ? `another ${other}`
+    : `${current.unitsAuthorised} units authorised, ${current.unitsEnforced} enforced, type ${current.licenseType}, server ${current.server}`;
   return {
     is: 'problem',
     code: 'key-in-use',
-    detail: `The key ${key.id} is installed with ${current.unitsAuthorised} units authorised, ${current.unitsEnforced} enforced, type ${current.licenseType}, server ${current.server}. Remove it first to install the same file with another statement.`,
+    detail: `The key ${key.id} is installed with ${found}. Remove it first to install the same file with another statement.`,
   };
+}
+
+/** The first of the lesser terms that is another one. */
+function otherTerm(current: LicenseKey, key: LicenseKey): string | null {
+  if (current.product !== key.product) return 'product';
+  if (current.cores !== key.cores) return 'number of cores';
+  if (current.versionFrom !== key.versionFrom || current.versionTo !== key.versionTo)
+    return 'range of versions';
+  return current.features.join('\n') === key.features.join('\n') ? null : 'list of features';
 }
 
 /** Decides a change of how a key is enforced, on the revision that the caller has seen. */

@@ -157,7 +157,7 @@ function historyRoute(app: App, services: Using): void {
         tags: ['instances'],
         params: NameParams,
         querystring: PageQuery,
-        response: responses({ 200: Page(ActivationShape) }, ['not-ready']),
+        response: responses({ 200: Page(ActivationShape) }, ['instance-not-found', 'not-ready']),
       },
     },
     async (request) => {

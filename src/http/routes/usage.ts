@@ -39,7 +39,7 @@ const Counts = Type.Object({
   unitsLeased: Count(
     'Those of them that instances hold as blocks, to let users in without asking; some of these may be idle.',
   ),
-  unitsFree: Count('Units that could still be granted.'),
+  unitsFree: Count('Units that could still be granted; none of a key that has ended or cannot be used.'),
   users: Count('Distinct users, not units: one user may cost several.'),
   connections: Count('Logins that are somebody’s.'),
   unitsPeak: Count('The most units at one time.'),
