@@ -35,6 +35,7 @@ import { Leadership } from './service/leadership.ts';
 import { Leases } from './service/leases.ts';
 import { LicenseServers } from './service/licenseservers.ts';
 import { Logins } from './service/logins.ts';
+import { Packing } from './service/packing.ts';
 import { Partitions } from './service/partitions.ts';
 import { createReadiness, gaugesOf } from './service/readiness.ts';
 import { Reaping } from './service/reaping.ts';
@@ -148,7 +149,7 @@ async function openServer(parts: ServerParts, closers: Closers): Promise<Running
   const serving = await openServing(databaseUrl, coordinator.kind === 'memory', logger, closers);
   const { lane, storage } = openLane(parts, databaseUrl, coordinator, clock, closers);
   const core = { sql, databaseUrl, lane, coordinator, clock, serving };
-  const leadership = openLeaderWork(parts, core, closers);
+  const leadership = openWorkers(parts, core, closers);
   metrics.observe(gaugesOf(lane, leadership, coordinator));
   const health = createReadiness({ lane, storage, coordinator, serving, leadership, replica: parts.replica });
   const servedKeys = openServedKeys(parts, core, leadership, closers);
@@ -338,8 +339,8 @@ function openLane(
   return { lane, storage };
 }
 
-/** Starts the work that must be done once: leadership, and what depends on it. */
-function openLeaderWork(
+/** Starts the work behind the lane: leadership, what only the leader does, and the packing of what is folded. */
+function openWorkers(
   { config, logger, replica }: ServerParts,
   { sql, databaseUrl, lane, coordinator, clock, serving }: Core,
   closers: Closers,
@@ -347,28 +348,26 @@ function openLeaderWork(
   const foldSql = connect(databaseUrl, 'lictor fold', logger);
   closers.add('fold database', () => foldSql.end({ timeout: 2 }));
   const leadership = new Leadership({
-    shard: SHARD,
-    sql,
-    holder: replica,
+    ...{ shard: SHARD, sql, holder: replica, logger },
     leaseMs: config.leaderLeaseMs,
     renewMs: config.leaderRenewMs,
     // A replica that cannot use its table can neither fold nor reap.
     mayLead: () => serving.held && lane.status.state === 'serving',
-    logger,
   });
-  closers.add('leadership', () => leadership.close());
   const shared = { shard: SHARD, lane, leadership, clock, logger };
   const fold = new Fold({ ...shared, sql: foldSql, intervalMs: config.foldIntervalMs });
-  const partitions = new Partitions({ ...shared, sql, keepDays: config.journalKeepDays });
-  const { reapIntervalMs: intervalMs, reapMarginMs: marginMs } = config;
-  const reaping = new Reaping({ ...shared, sql, coordinator, intervalMs, marginMs });
-  closers.add('fold', () => fold.close());
-  closers.add('partitions', () => partitions.close());
-  closers.add('reaping', () => reaping.close());
-  leadership.start();
-  fold.start();
-  partitions.start();
-  reaping.start();
+  const [intervalMs, marginMs] = [config.reapIntervalMs, config.reapMarginMs];
+  const workers = {
+    leadership,
+    fold,
+    packing: new Packing({ ...shared, busy: fold.busy }),
+    partitions: new Partitions({ ...shared, sql, keepDays: config.journalKeepDays }),
+    reaping: new Reaping({ ...shared, sql, coordinator, intervalMs, marginMs }),
+  };
+  for (const [name, worker] of Object.entries(workers)) {
+    closers.add(name, () => worker.close());
+    worker.start();
+  }
   return leadership;
 }
 

@@ -3,7 +3,7 @@
  * instance gives signs of life.
  */
 
-import type { Phase } from '../domain/holdings.ts';
+import type { Phase } from '../domain/holdings/login.ts';
 import type { LocalRefusal } from '../domain/local/localdecisions.ts';
 import type { Problem as LocalProblem } from '../domain/operations.ts';
 import type { LoginKind } from '../domain/users.ts';

@@ -4,7 +4,7 @@
 
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import type { Phase } from '../domain/holdings.ts';
+import type { Phase } from '../domain/holdings/login.ts';
 import type { LocalClaims, LocalRefusal } from '../domain/local/localdecisions.ts';
 import type { Problem } from '../domain/operations.ts';
 import type { LoginKind } from '../domain/users.ts';

@@ -25,7 +25,9 @@ import type {
   Reported,
   Unreported,
 } from './events.ts';
-import { Login, type Pool, totalsOf, type User } from './holdings.ts';
+import type { Pool } from './holdings/holdings.ts';
+import { Login, totalsOf } from './holdings/login.ts';
+import type { User } from './holdings/user.ts';
 import { defaultPoolOf } from './instances.ts';
 import { applyMoved } from './keys/applymoves.ts';
 import { applyJoined, applyLeased, applyLeaseEnded } from './leases/applyleases.ts';
@@ -247,7 +249,7 @@ export function endedLogins(
   const user = table.pools.get(event.pool ?? '')?.users.get(event.user ?? '');
   if (!user) return [];
   const places = user.home ? [user.home, ...(user.elsewhere?.keys() ?? [])] : [];
-  return places.flatMap((place) => [...place.logins.values()].filter((login) => login.user === user));
+  return places.flatMap((place) => place.logins.of(user));
 }
 
 function applyIdentified(table: Table, event: Identified, position: Position): void {

@@ -4,7 +4,8 @@
  * each of his connections costs one.
  */
 
-import type { Lease, Place, Pool, User } from './holdings.ts';
+import type { Lease, Place, Pool } from './holdings/holdings.ts';
+import type { User } from './holdings/user.ts';
 
 /** One user on one instance. */
 export interface Client {
@@ -56,7 +57,7 @@ type Book = Map<string, Client>;
 export function clientsByInstance(pool: Pool): Map<string, ClientRows> {
   const books = new Map<Place, Book>();
   for (const { place } of pool.leases) books.set(place, new Map());
-  for (const user of pool.users.values()) enterUser(books, user);
+  for (const user of pool.users.readAll()) enterUser(books, user);
   const rows = new Map<string, ClientRows>();
   for (const [place, book] of books) {
     const unitsReserved = enterLeased(pool, place, book);

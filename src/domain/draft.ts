@@ -7,7 +7,7 @@ import { applyEvent } from './apply.ts';
 import type { JournalEvent, RefusalSample, Refused } from './events.ts';
 import { decisionId } from './events.ts';
 import type { Meanwhile } from './excesses.ts';
-import type { Moment } from './holdings.ts';
+import type { Moment } from './holdings/login.ts';
 import type { Table } from './table.ts';
 
 /** How many refused logins of one pool and rule a row names. */

@@ -3,7 +3,7 @@
  * grace (R-14). A binary heap whose entries may be out of date; whoever takes one checks it.
  */
 
-import type { Login } from './holdings.ts';
+import type { Login } from './holdings/login.ts';
 
 /** Something that ends by itself. */
 interface Ending {

@@ -4,7 +4,7 @@
  */
 
 import type { Draft } from './draft.ts';
-import type { Pool } from './holdings.ts';
+import type { Pool } from './holdings/holdings.ts';
 import type { Answer, Operation } from './operations.ts';
 
 /** How combined use came over the limit. */

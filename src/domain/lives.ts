@@ -5,7 +5,7 @@
  * ahead of the table while a replica catches up, and the least that was left must be the same everywhere.
  */
 
-import type { Place, Pool } from './holdings.ts';
+import type { Place, Pool } from './holdings/holdings.ts';
 import { defaultPoolOf, type Instance, unitLimitOf } from './instances.ts';
 import type { InstalledKey } from './keys/keyring.ts';
 import { setDurations } from './marks/durations.ts';

@@ -14,7 +14,9 @@ import {
 import type { Policy } from './decide.ts';
 import type { Draft } from './draft.ts';
 import { decisionId, type Granted } from './events.ts';
-import type { Login, Place, Pool, User } from './holdings.ts';
+import type { Place, Pool } from './holdings/holdings.ts';
+import type { Login } from './holdings/login.ts';
+import type { User } from './holdings/user.ts';
 import { defaultPoolOf, type Instance, isPartlyActive, unitLimitOf } from './instances.ts';
 import { isUsable, keyStatus } from './keys/keys.ts';
 import { countWith } from './leases/leasebooks.ts';
@@ -201,7 +203,7 @@ function refuseUnlessItFits(
   traded?: Login,
 ): Refusal | null {
   const { draft, capacity, place, instance } = asker;
-  if (capacity.fault && (traded?.user ? added > 0 : hasOrdinaryLogin(place))) {
+  if (capacity.fault && (traded?.user ? added > 0 : place.logins.haveUser)) {
     return refuseFault(asker, capacity.fault);
   }
   const pool = draft.table.pools.get(capacity.pool);
@@ -230,11 +232,6 @@ function refuseUnlessItFits(
 /** What one instance would get back if one of its connections of a user went. */
 function unitsFreedAt(user: User, place: Place): number {
   return user.transitioned || user.connectionsAt(place) === 1 ? 1 : 0;
-}
-
-function hasOrdinaryLogin(place: Place): boolean {
-  for (const login of place.logins.values()) if (login.user) return true;
-  return false;
 }
 
 /** Finds where a new login on an instance counts: under its key, or on its default licence (F-24). */

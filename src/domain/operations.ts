@@ -10,7 +10,7 @@ import type {
 } from './applications/applicationoperations.ts';
 import type { ProblemCode, ProblemExtras } from './errors.ts';
 import type { ReleaseReason, Rule } from './events.ts';
-import type { Phase } from './holdings.ts';
+import type { Phase } from './holdings/login.ts';
 import type { Instance, InstanceSettings } from './instances.ts';
 import type { Activation, ActivationCause, ActivationVerdict } from './keys/activation.ts';
 import type { InstalledKey } from './keys/keyring.ts';

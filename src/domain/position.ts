@@ -2,7 +2,7 @@
  * Where an event stands in the journal, for what it writes and for complaints.
  */
 
-import type { Moment } from './holdings.ts';
+import type { Moment } from './holdings/login.ts';
 import { DivergenceError } from './table.ts';
 
 export interface Position {

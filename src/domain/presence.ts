@@ -3,7 +3,8 @@
  */
 
 import { unitsOf } from './counting.ts';
-import type { Place, User } from './holdings.ts';
+import type { Place } from './holdings/holdings.ts';
+import type { User } from './holdings/user.ts';
 import { markPoolUnits, markUnits } from './marks/marks.ts';
 import type { Table } from './table.ts';
 

@@ -19,7 +19,8 @@ import {
   unitLimitGround,
   unitsGround,
 } from './grounds.ts';
-import type { Login, Place, Pool } from './holdings.ts';
+import type { Place, Pool } from './holdings/holdings.ts';
+import type { Login } from './holdings/login.ts';
 import type { Instance } from './instances.ts';
 import type { LogIn, Refusal } from './operations.ts';
 

@@ -6,7 +6,7 @@ import { endedLogins } from './apply.ts';
 import { unitsOf, withoutConnection } from './counting.ts';
 import type { Draft } from './draft.ts';
 import type { Ended, ReleaseReason } from './events.ts';
-import type { Login } from './holdings.ts';
+import type { Login } from './holdings/login.ts';
 import { instanceNotFound, lost, viewLogin } from './logins.ts';
 import type { Answer, LogOut, Reap, ReleaseInstance, ReleaseUser, Renew } from './operations.ts';
 

@@ -14,7 +14,9 @@ import type { Count } from './counting.ts';
 import { DueQueue, EndingQueue } from './due.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Excess } from './excesses.ts';
-import { type Lease, type Login, Place, Pool, type Release, type Touched, touch, User } from './holdings.ts';
+import { type Lease, Place, Pool, type Touched, touch } from './holdings/holdings.ts';
+import type { Login, Release } from './holdings/login.ts';
+import { User } from './holdings/user.ts';
 import { defaultPoolOf, type Instance, isDefaultPool } from './instances.ts';
 import type { InstalledKey } from './keys/keyring.ts';
 import type { ReportedUser, ReportState } from './local/reports.ts';
@@ -42,6 +44,7 @@ export class DivergenceError extends Error {
 
 export class Table {
   readonly shard: number;
+  readonly #seed: number;
   version = 0;
   batch = '00000000-0000-0000-0000-000000000000';
   atMs = 0;
@@ -70,8 +73,10 @@ export class Table {
   /** The places whose marks this batch has changed. */
   #marked: Place[] = [];
 
-  constructor(shard: number) {
+  /** @param seed - of the hashes of what clients name; the same table comes about whatever it is. */
+  constructor(shard: number, seed = 0) {
     this.shard = shard;
+    this.#seed = seed;
   }
 
   begin(): void {
@@ -122,7 +127,7 @@ export class Table {
   place(instance: string): Place {
     let place = this.places.get(instance);
     if (!place) {
-      place = new Place(instance);
+      place = new Place(instance, this.#seed);
       this.places.set(instance, place);
     }
     return place;
@@ -131,7 +136,7 @@ export class Table {
   pool(id: string): Pool {
     let pool = this.pools.get(id);
     if (!pool) {
-      pool = new Pool(id, isDefaultPool(id) ? 1 : 0);
+      pool = new Pool(id, isDefaultPool(id) ? 1 : 0, this.#seed);
       this.pools.set(id, pool);
     }
     return pool;

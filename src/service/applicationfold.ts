@@ -16,7 +16,7 @@ import {
   setCounter,
   setHolding,
 } from '../domain/applications/applicationtable.ts';
-import type { Place, Touched } from '../domain/holdings.ts';
+import type { Place, Touched } from '../domain/holdings/holdings.ts';
 import { DivergenceError, type Table } from '../domain/table.ts';
 import type {
   ApplicationChanges,
@@ -147,8 +147,7 @@ export class ApplicationsBuilder implements ApplicationReader {
     let counts = this.#logins.get(place);
     if (!counts) {
       counts = new Map();
-      for (const { user } of place.logins.values())
-        if (user) counts.set(user.id, (counts.get(user.id) ?? 0) + 1);
+      for (const id of place.logins.userIds()) counts.set(id, (counts.get(id) ?? 0) + 1);
       this.#logins.set(place, counts);
     }
     return counts.get(userId) ?? 0;

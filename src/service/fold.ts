@@ -6,7 +6,9 @@
 import type { Sql } from 'postgres';
 import { applyRow } from '../domain/apply.ts';
 import { unitsOf } from '../domain/counting.ts';
-import { type Login, Touched } from '../domain/holdings.ts';
+import { Touched } from '../domain/holdings/holdings.ts';
+import type { Login } from '../domain/holdings/login.ts';
+import type { Busy } from '../domain/holdings/packing.ts';
 import type { ReportedUser } from '../domain/local/reports.ts';
 import type { Table } from '../domain/table.ts';
 import type { Logger } from '../storage/database.ts';
@@ -58,6 +60,11 @@ export class Fold {
     options.lane.onRow((row, table) => {
       if (row === null) table.touched = this.#log.reset(table.version);
     });
+  }
+
+  /** What is still to be folded. */
+  get busy(): Busy {
+    return this.#log;
   }
 
   start(): void {

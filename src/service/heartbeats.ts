@@ -7,7 +7,7 @@
 import type { Span } from '@opentelemetry/api';
 import type { BeatStatus, Coordinator, Deadline } from '../coordination/coordinator.ts';
 import type { JournalEvent } from '../domain/events.ts';
-import type { Login } from '../domain/holdings.ts';
+import type { Login } from '../domain/holdings/login.ts';
 import type { Answer } from '../domain/operations.ts';
 import { refuseIncarnation } from '../domain/registration.ts';
 import { metrics } from '../telemetry/metrics.ts';

@@ -3,7 +3,6 @@
  */
 
 import { LicenseError } from '../domain/errors.ts';
-import type { User } from '../domain/holdings.ts';
 import type { Instance, InstanceSettings } from '../domain/instances.ts';
 import { type KeyStatus, keyStatus } from '../domain/keys/keys.ts';
 import { servedNotice } from '../domain/keys/servedkeys.ts';
@@ -156,7 +155,7 @@ export class Instances {
   async remove(name: string, actor: string): Promise<Answer> {
     const { lane, heartbeats } = this.#options;
     const { leased, incarnation } = await lane.read((table) => ({
-      leased: leasedOf(table.places.get(name)?.logins.values() ?? []),
+      leased: leasedOf(table.places.get(name)?.logins.open() ?? []),
       incarnation: table.instances.get(name)?.incarnation,
     }));
     const answer = await lane.submit({ op: 'deregister', name, actor });
@@ -210,19 +209,8 @@ export function heartbeatAfterSeconds({ graceSeconds }: InstanceSettings): numbe
  */
 export function holdingsOf(table: Table, name: string): Holdings {
   const place = table.places.get(name);
-  const pool = table.pools.get(place?.report?.pool ?? '');
-  const users = new Set<User | string>();
-  let connections = 0;
-  for (const { user } of place?.logins.values() ?? []) {
-    if (!user) continue;
-    connections += 1;
-    users.add(user);
-  }
-  for (const [userId, row] of place?.reported ?? []) {
-    connections += row.connections;
-    users.add(pool?.users.get(userId) ?? userId);
-  }
-  return { logins: place?.logins.size ?? 0, connections, users: users.size, units: place?.units ?? 0 };
+  const { connections, users } = place?.marks ?? { connections: 0, users: 0 };
+  return { logins: place?.logins.size ?? 0, connections, users, units: place?.units ?? 0 };
 }
 
 function requireInstance(table: Table, name: string): Instance {

@@ -2,7 +2,7 @@
  * What the fold writes of leased units.
  */
 
-import type { Lease, Touched } from '../domain/holdings.ts';
+import type { Lease, Touched } from '../domain/holdings/holdings.ts';
 import type { Table } from '../domain/table.ts';
 import type { AllowanceRecord, LeaseChanges, LeaseRecord } from '../storage/leases.ts';
 

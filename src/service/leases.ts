@@ -3,7 +3,7 @@
  */
 
 import { type Principal, permits } from '../domain/access.ts';
-import type { Lease } from '../domain/holdings.ts';
+import type { Lease } from '../domain/holdings/holdings.ts';
 import type { Table } from '../domain/table.ts';
 import type { DatabaseClock } from './clock.ts';
 import { byCodeUnits } from './keys.ts';

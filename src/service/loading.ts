@@ -2,8 +2,11 @@
  * Building a replica's copy of the table from a snapshot of the fold.
  */
 
+import { randomInt } from 'node:crypto';
 import type { ReleaseReason } from '../domain/events.ts';
-import { Lease, Login, type Moment, type Phase, totalsOf } from '../domain/holdings.ts';
+import { Lease } from '../domain/holdings/holdings.ts';
+import { Login, type Moment, type Phase, totalsOf } from '../domain/holdings/login.ts';
+import { packAll } from '../domain/holdings/packing.ts';
 import { addLease, setAllowance, setLease } from '../domain/leases/leasetable.ts';
 import type { ReportedUser } from '../domain/local/reports.ts';
 import { DivergenceError, ORDINARY, Table } from '../domain/table.ts';
@@ -16,16 +19,30 @@ import type { SnapshotReader } from '../storage/snapshots.ts';
 import { ApplicationsBuilder } from './applicationfold.ts';
 import { restoreMarks } from './marksfold.ts';
 
+/** Seeds of hashes are numbers below this. */
+const HASH_SEEDS = 2 ** 31;
+/** After so many rows more, what has come is packed. */
+const PACKED_EVERY = 20_000;
+
 /** Collects a snapshot; `table` is whole once the snapshot has been read. */
 export class TableBuilder implements SnapshotReader {
   readonly table: Table;
   readonly applications: ApplicationsBuilder;
   readonly #leases = new Map<string, Lease>();
   #moment: Moment = { version: 0, atMs: 0 };
+  #unpacked = 0;
 
   constructor(shard: number) {
-    this.table = new Table(shard);
+    this.table = new Table(shard, randomInt(HASH_SEEDS));
     this.applications = new ApplicationsBuilder(this.table);
+  }
+
+  /** A table of very many logins never has all of them as objects. */
+  #packSome(): void {
+    this.#unpacked += 1;
+    if (this.#unpacked < PACKED_EVERY) return;
+    this.#unpacked = 0;
+    packAll(this.table);
   }
 
   head(fold: { version: number; batch: string; atMs: number }): void {
@@ -57,6 +74,7 @@ export class TableBuilder implements SnapshotReader {
     login.print = record.print;
     if (record.releasedAtMs === 0) {
       table.addLogin(login, record.userId, ORDINARY);
+      this.#packSome();
     } else {
       if (record.userId !== null) login.user = table.rememberedUser(login.pool, record.userId);
       table.remember(login, record.releasedAtMs, record.reason as ReleaseReason);
@@ -95,6 +113,7 @@ export class TableBuilder implements SnapshotReader {
 
   user(record: UserRecord): void {
     this.table.restoreUser(record);
+    this.#packSome();
   }
 
   /** Logins of one batch mostly come together, so that they can share it again. */

@@ -7,7 +7,7 @@ import type { Span } from '@opentelemetry/api';
 import ipaddr from 'ipaddr.js';
 import type { Sql } from 'postgres';
 import { LicenseError } from '../domain/errors.ts';
-import type { Login } from '../domain/holdings.ts';
+import type { Login } from '../domain/holdings/login.ts';
 import type { Instance } from '../domain/instances.ts';
 import { viewLogin } from '../domain/logins.ts';
 import type { Answer, LogIn, LoginView } from '../domain/operations.ts';

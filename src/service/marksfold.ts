@@ -2,7 +2,7 @@
  * What the fold writes of the marks of instances, and how a table gets them back.
  */
 
-import type { Place, Touched } from '../domain/holdings.ts';
+import type { Place, Touched } from '../domain/holdings/holdings.ts';
 import { noDurations } from '../domain/marks/durations.ts';
 import { type Life, unitsMaxOf } from '../domain/marks/marks.ts';
 import type { Table } from '../domain/table.ts';

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import type { Sql } from 'postgres';
 import type { Coordinator, EpochReading, MarkResult } from '../coordination/coordinator.ts';
 import type { JournalEvent } from '../domain/events.ts';
-import type { Login } from '../domain/holdings.ts';
+import type { Login } from '../domain/holdings/login.ts';
 import type { Answer } from '../domain/operations.ts';
 import { SYSTEM_ACTOR } from '../domain/releases.ts';
 import type { Table } from '../domain/table.ts';
@@ -128,7 +128,7 @@ export class Reaping {
     await this.#options.lane.read((table) => {
       this.#wheel.clear();
       for (const place of table.places.values()) {
-        for (const login of place.logins.values()) {
+        for (const login of place.logins.open()) {
           if (login.leaseSeconds > 0) this.#add(watchedLogin(login), login.expiresAtMs);
         }
       }

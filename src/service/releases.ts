@@ -4,7 +4,7 @@
 
 import { endedLogins } from '../domain/apply.ts';
 import { LicenseError } from '../domain/errors.ts';
-import type { Login } from '../domain/holdings.ts';
+import type { Login } from '../domain/holdings/login.ts';
 import { keyNotFound } from '../domain/keys/keyring.ts';
 import { instanceNotFound } from '../domain/logins.ts';
 import type { Answer } from '../domain/operations.ts';

@@ -1,9 +1,13 @@
 /**
  * What has changed in a replica's copy and is not folded yet. Every replica keeps it, so that whichever leads
- * next can go on folding at once; what the leader has folded meanwhile is dropped.
+ * next can go on folding at once; what the leader has folded meanwhile is dropped. Until then it has to stay the
+ * object that it is, and is not packed.
  */
 
-import { Touched } from '../domain/holdings.ts';
+import { Touched } from '../domain/holdings/holdings.ts';
+import type { Login } from '../domain/holdings/login.ts';
+import type { Busy } from '../domain/holdings/packing.ts';
+import type { User } from '../domain/holdings/user.ts';
 
 /** Changes up to a version. */
 interface Segment {
@@ -11,7 +15,7 @@ interface Segment {
   readonly touched: Touched;
 }
 
-export class TouchLog {
+export class TouchLog implements Busy {
   #segments: Segment[] = [];
   #current = new Touched();
   /** Every change after this version is noted here; those up to it need not be. */
@@ -61,6 +65,16 @@ export class TouchLog {
    */
   reachesBackTo(version: number): boolean {
     return version >= this.#since;
+  }
+
+  /** Whether a change of a login is noted. */
+  hasLogin(login: Login): boolean {
+    return this.#current.logins.has(login) || this.#segments.some(({ touched }) => touched.logins.has(login));
+  }
+
+  /** Whether a change of a user is noted. */
+  hasUser(user: User): boolean {
+    return this.#current.users.has(user) || this.#segments.some(({ touched }) => touched.users.has(user));
   }
 
   /** Everything that is noted in closed segments, each thing once. */

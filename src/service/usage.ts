@@ -6,7 +6,9 @@ import { type Principal, permits } from '../domain/access.ts';
 import { placesOf } from '../domain/clients.ts';
 import { unitsOf } from '../domain/counting.ts';
 import { LicenseError } from '../domain/errors.ts';
-import type { Phase, Place, Pool, User } from '../domain/holdings.ts';
+import type { Place, Pool } from '../domain/holdings/holdings.ts';
+import type { Phase } from '../domain/holdings/login.ts';
+import type { User } from '../domain/holdings/user.ts';
 import { defaultPoolOf } from '../domain/instances.ts';
 import { keyNotFound } from '../domain/keys/keyring.ts';
 import { isUsable } from '../domain/keys/keys.ts';
@@ -219,7 +221,7 @@ function usersShown(principal: Principal, pool: Pool): UsersShown {
 }
 
 function* shownIds(pool: Pool, shows: UsersShown, after: string | null): Generator<string> {
-  for (const user of pool.users.values()) {
+  for (const user of pool.users.readAll()) {
     if ((after === null || user.id > after) && placesOf(user).some(shows)) yield user.id;
   }
 }
@@ -326,9 +328,13 @@ export function limitsOf(table: Table, id: string): Pick<PoolCounts, 'unitsAutho
 function loginsByPhase(table: Table, pools: ReadonlySet<string>): ReadonlyMap<string, LoginsByPhase> {
   const counts = new Map([...pools].map((id) => [id, { active: 0, pending: 0, grace: 0 }]));
   for (const place of table.places.values()) {
-    for (const { pool, phase } of place.logins.values()) {
+    for (const { pool, phase } of place.logins.open()) {
       const count = counts.get(pool.id);
       if (count) count[phase] += 1;
+    }
+    for (const [pool, logins] of place.logins.packedByPool()) {
+      const count = counts.get(pool.id);
+      if (count) count.active += logins;
     }
   }
   return counts;

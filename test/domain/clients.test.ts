@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { clientsByInstance } from '../../src/domain/clients.ts';
-import { Lease, type Place, type Pool } from '../../src/domain/holdings.ts';
+import { Lease, type Place, type Pool } from '../../src/domain/holdings/holdings.ts';
 import { addLease, setAllowance, setLease } from '../../src/domain/leases/leasetable.ts';
 import { ORDINARY, Table } from '../../src/domain/table.ts';
 

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { DueQueue } from '../../src/domain/due.ts';
-import { Login, Place, Pool } from '../../src/domain/holdings.ts';
+import { Place, Pool } from '../../src/domain/holdings/holdings.ts';
+import { Login } from '../../src/domain/holdings/login.ts';
 
-function makeEnding(id: string, endsAtMs: number, place = new Place('a')): Login {
-  const login = new Login(id, place, new Pool('key-1', 1));
+function makeEnding(id: string, endsAtMs: number, place = new Place('a', 0)): Login {
+  const login = new Login(id, place, new Pool('key-1', 1, 0));
   login.endsAtMs = endsAtMs;
   place.logins.set(id, login);
   return login;
@@ -67,7 +68,7 @@ describe('the queue of what ends by itself (R-14)', () => {
   });
 
   test('an entry whose login went out, moved its end, or was replaced under its ID is passed over', () => {
-    const place = new Place('a');
+    const place = new Place('a', 0);
     const queue = new DueQueue();
     const [gone, moved, replaced, stays] = ['gone', 'moved', 'replaced', 'stays'].map((id) =>
       makeEnding(id, 10, place),

@@ -1,6 +1,6 @@
 /** What becomes of a lease when its instance is given another leased key. */
 import { describe, expect, test } from '@jest/globals';
-import type { Lease } from '../../src/domain/holdings.ts';
+import type { Lease } from '../../src/domain/holdings/holdings.ts';
 import { CENTRE, LeaseNetwork, type NetworkFields, type Node, OTHER, POOL } from '../support/leasenetwork.ts';
 import { verify, verifyReplay } from '../support/leasetruth.ts';
 

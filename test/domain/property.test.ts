@@ -125,7 +125,7 @@ function expectLikeModel(table: Table, model: Model): void {
     same(pool.units, count.units, `units of ${pool.id}`);
     same(pool.connections, count.connections, `connections of ${pool.id}`);
     same(pool.users.size, count.users, `users of ${pool.id}`);
-    for (const user of pool.users.values()) {
+    for (const user of pool.users.readAll()) {
       same(user.connections, model.connections(pool.id, user.id), `connections of ${user.id}`);
       for (const place of table.places.values()) {
         const here = model.connections(pool.id, user.id, place.instance);

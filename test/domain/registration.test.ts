@@ -75,7 +75,7 @@ describe('registering (R-10)', () => {
       { type: 'ended', instance: 'a', boundOnly: true, reason: 'restarted', logins: 2, used: [['key-1', 4]] },
       { type: 'registered' },
     ]);
-    const left = [...lictor.table.places.get('a')!.logins.keys()];
+    const left = [...lictor.table.places.get('a')!.logins.values()].map(({ id }) => id);
     expect(new Set(left)).toEqual(new Set([leased.id, request.id, web.id]));
     expect(problem(lictor.ask(makeLogin({ id: bound.id }))).extras).toMatchObject({ reason: 'restarted' });
   });
@@ -242,7 +242,7 @@ describe('an instance that is silent (R-11)', () => {
     lictor.nowMs += 60_000;
     expect(lictor.ask(reap(START_MS + 60_000))).toMatchObject({ is: 'ended', logins: 1 });
     expect(lictor.table.instances.get('a')).toMatchObject({ state: 'silent', deadlineMs: 0 });
-    expect([...lictor.table.places.get('a')!.logins.keys()]).toEqual([leased.id]);
+    expect([...lictor.table.places.get('a')!.logins.values()].map(({ id }) => id)).toEqual([leased.id]);
     expect(lictor.refuse()).toMatchObject({
       code: 'instance-silent',
       rule: 'instance-alive',

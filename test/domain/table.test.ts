@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Excess } from '../../src/domain/excesses.ts';
-import { Login, Touched } from '../../src/domain/holdings.ts';
+import { Touched } from '../../src/domain/holdings/holdings.ts';
+import { Login } from '../../src/domain/holdings/login.ts';
 import type { ReportState } from '../../src/domain/local/reports.ts';
 import {
   ORDINARY,

@@ -35,11 +35,6 @@ async function expectLevel(shard: TestShard, ...replicas: readonly TestReplica[]
 /** An operation of a step, with IDs as the database keeps them. */
 function stepped(step: Step, replica: TestReplica, asked: Asked): Operation {
   const operation = operationOf(step, { table: replica.lane.table } as World, asked);
-  if (operation.op === 'login' && operation.id.startsWith('login-')) {
-    const login = { ...operation, id: randomUUID() };
-    asked[asked.length - 1] = login;
-    return login;
-  }
   return 'id' in operation && operation.id === 'never' ? { ...operation, id: randomUUID() } : operation;
 }
 

@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { applyRow } from '../../src/domain/apply.ts';
-import { Touched } from '../../src/domain/holdings.ts';
+import { Touched } from '../../src/domain/holdings/holdings.ts';
 import type { Answer } from '../../src/domain/operations.ts';
 import { factsOf } from '../../src/service/facts.ts';
 import { changesOf } from '../../src/service/fold.ts';

@@ -4,7 +4,7 @@
 import { expect } from '@jest/globals';
 import type { Sql } from 'postgres';
 import { clientsByInstance } from '../../src/domain/clients.ts';
-import type { Pool } from '../../src/domain/holdings.ts';
+import type { Pool } from '../../src/domain/holdings/holdings.ts';
 import type { Table } from '../../src/domain/table.ts';
 import { rowsOfInstance } from '../../src/domain/texts/reportrows.ts';
 import type { KeyUserRow } from '../../src/domain/texts/usagerows.ts';

@@ -242,7 +242,7 @@ export class RandomHistory {
   #applicationOf(kind: ApplicationKind, picks: Picks): Operation {
     const login = this.#asked.length === 0 ? undefined : pick(this.#asked.slice(-8), picks[3]);
     const { users } = this.table.pools.get('near') ?? {};
-    const present = [...(users?.keys() ?? []), ...USERS];
+    const present = [...[...(users?.readAll() ?? [])].map(({ id }) => id), ...USERS];
     // One in six is sent again.
     if (this.#applied.length > 0 && picks[2] % 6 === 0) return pick(this.#applied, picks[1]);
     const operation = applicationOperation(kind, pick(NAMES, picks[0]), picks, login, present);
@@ -395,7 +395,7 @@ export function expectSound(table: Table): void {
       );
     } else mustBe(excess === null, `an episode is open in ${pool.id}, where nobody decides for himself`);
     if (excess) mustBe(excess.units === units - excess.limit, `the episode of ${pool.id} is not up to date`);
-    const transitioned = [...pool.users.values()].filter((user) => user.transitioned).map(({ id }) => id);
+    const transitioned = [...pool.users.readAll()].filter((user) => user.transitioned).map(({ id }) => id);
     mustBe(
       [...pool.transitioned].sort().join() === transitioned.sort().join(),
       `who has transitioned in ${pool.id}`,

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Sql } from 'postgres';
 import type { Coordinator } from '../../src/coordination/coordinator.ts';
 import { createMemoryCoordinator, MemoryStore } from '../../src/coordination/memory.ts';
-import type { Login } from '../../src/domain/holdings.ts';
+import type { Login } from '../../src/domain/holdings/login.ts';
 import type { LicenseKey } from '../../src/domain/keys/keys.ts';
 import type { Answer, LoginView, Operation } from '../../src/domain/operations.ts';
 import type { Table } from '../../src/domain/table.ts';

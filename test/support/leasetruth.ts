@@ -1,7 +1,7 @@
 /**
  * What must be true of a network of instances under a leased key after every step, checked from outside.
  */
-import type { Lease } from '../../src/domain/holdings.ts';
+import type { Lease } from '../../src/domain/holdings/holdings.ts';
 import { CENTRE, type LeaseNetwork, type Node, OTHER, POOL } from './leasenetwork.ts';
 import { replay, snapshotOf } from './snapshot.ts';
 
@@ -70,7 +70,7 @@ function verifyBooksOf(network: LeaseNetwork, id: string): void {
   if (!pool) return;
   let used = 0;
   for (const lease of pool.leases) used += lease.units;
-  for (const user of pool.users.values()) {
+  for (const user of pool.users.readAll()) {
     const isEach = user.transitioned || user.apart;
     used += isEach ? user.connections : Math.min(1, user.connections);
     hold(pool.apart.has(user.id) === user.apart, () => `${user.id} is not among those counted apart`);
@@ -118,7 +118,7 @@ function verifyNode(network: LeaseNetwork, node: Node): void {
   }
   const units = rights.units + pinned;
   hold(units <= lease.units, () => `${name} believes in ${units} units, the books say ${lease.units}`);
-  for (const user of lease.pool.users.values()) {
+  for (const user of lease.pool.users.readAll()) {
     const isJoined = !user.apart && (user.transitioned || user.connections > 1);
     const isOpen = isJoined && rights.units > 0 && !rights.entries.has(user.id);
     hold(!isOpen, () => `${user.id} is counted together, and ${name} lets him in on its block`);
@@ -136,7 +136,7 @@ export function verifyReplay(network: LeaseNetwork): void {
 /** Nobody is counted apart any more, and whoever is in is on no books but those of his instances. */
 export function verifyTogether({ table, nodes }: LeaseNetwork): void {
   const pool = table.pools.get(POOL);
-  for (const user of pool?.users.values() ?? []) {
+  for (const user of pool?.users.readAll() ?? []) {
     hold(!user.apart || user.connections < 2, () => `${user.id} is still counted apart`);
   }
   const incarnations = new Map(nodes.map(({ name, incarnation }) => [name, incarnation]));

@@ -6,7 +6,9 @@ import { moveHead } from '../../src/domain/apply.ts';
 import { decide, emitClosing, emitDue, type Policy } from '../../src/domain/decide.ts';
 import { Draft } from '../../src/domain/draft.ts';
 import type { JournalEvent, JournalRow } from '../../src/domain/events.ts';
-import type { User } from '../../src/domain/holdings.ts';
+import type { Touched } from '../../src/domain/holdings/holdings.ts';
+import { type Busy, packAll } from '../../src/domain/holdings/packing.ts';
+import type { User } from '../../src/domain/holdings/user.ts';
 import {
   DEFAULT_SETTINGS,
   defaultPoolOf,
@@ -138,6 +140,7 @@ export class World {
   policy: Policy;
   nowMs: number;
   #logins = 0;
+  #commits = 0;
 
   constructor(fields: WorldFields = {}) {
     this.policy = { ...DEFAULT_POLICY, ...fields.policy };
@@ -176,6 +179,9 @@ export class World {
       moveHead(this.table, row);
     }
     this.table.commit();
+    this.#commits += 1;
+    // What rests is packed now and then, so that every rule is tried on objects and on what unpacks itself.
+    if (this.#commits % 2 === 0) packAll(this.table, busyWith(this.table.touched), 1);
   }
 
   /** Runs one batch. */
@@ -218,7 +224,7 @@ export class World {
   /** An ID that no login of this world has. */
   newId(): string {
     this.#logins += 1;
-    return `id-${this.#logins}`;
+    return loginId(this.#logins);
   }
 
   /** The events of the last row. */
@@ -271,4 +277,17 @@ export function problem(answer: Answer): Problem {
 export function instanceOf(answer: Answer): Extract<Answer, { is: 'instance' }> {
   if (answer.is !== 'instance') throw new Error(`an instance was expected, not ${JSON.stringify(answer)}`);
   return answer;
+}
+
+/** @returns an ID of a login by its number. */
+export function loginId(number: number): string {
+  return `10000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
+}
+
+/** @returns who must not be packed: whatever is to be folded. */
+function busyWith(touched: Touched | null): Busy {
+  return {
+    hasLogin: (login) => touched?.logins.has(login) === true,
+    hasUser: (user) => touched?.users.has(user) === true,
+  };
 }

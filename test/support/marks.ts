@@ -2,7 +2,7 @@
  * Counts of an instance, made by walking over everything that it holds: what its marks must have kept up to date,
  * one login at a time. It shares no arithmetic with the domain.
  */
-import type { Place } from '../../src/domain/holdings.ts';
+import type { Place } from '../../src/domain/holdings/holdings.ts';
 import type { Table } from '../../src/domain/table.ts';
 
 /** What stands on an instance. */

@@ -131,7 +131,7 @@ async function mustAnswerLike(replica: Replica, table: Table, key: string): Prom
     for (const { userId, connections: count } of page.items) told.push([userId, count]);
     cursor = page.nextCursor === undefined ? '' : `&cursor=${encodeURIComponent(page.nextCursor)}`;
   } while (cursor !== '');
-  const present = [...(pool?.users.values() ?? [])].map((user) => [user.id, user.connections] as const);
+  const present = [...(pool?.users.readAll() ?? [])].map((user) => [user.id, user.connections] as const);
   mustEqual(new Map(told), new Map(present), `the users of ${replica.url} and the journal`);
 }
 

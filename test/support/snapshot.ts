@@ -1,13 +1,15 @@
 /**
  * A table as plain data in one order, so that two tables that hold the same compare equal however they came
- * about. Left out is what nobody can tell apart: places and pools that hold nothing and never did, and on which
- * of his instances a user has his home.
+ * about. Left out is what nobody can tell apart: places and pools that hold nothing and never did, on which of
+ * his instances a user has his home, and what is packed.
  */
 
 import type { HoldingsBook } from '../../src/domain/applications/applicationtable.ts';
 import { applyRow } from '../../src/domain/apply.ts';
 import type { JournalRow } from '../../src/domain/events.ts';
-import type { Lease, Login, Place, Pool, User } from '../../src/domain/holdings.ts';
+import type { Lease, Place, Pool } from '../../src/domain/holdings/holdings.ts';
+import type { Login } from '../../src/domain/holdings/login.ts';
+import type { User } from '../../src/domain/holdings/user.ts';
 import { isDefaultPool } from '../../src/domain/instances.ts';
 import { noDurations } from '../../src/domain/marks/durations.ts';
 import { Table } from '../../src/domain/table.ts';
@@ -87,7 +89,7 @@ function placeOf(place: Place) {
     instance: place.instance,
     units: place.units,
     emergency: place.emergency?.id ?? null,
-    logins: sorted(place.logins).map(loginOf),
+    logins: byId(place.logins.values()).map(loginOf),
     released: sorted(place.released).map(loginOf),
     leases: sorted(place.leases).map(leaseOf),
     report: place.report,
@@ -129,18 +131,22 @@ function poolOf(pool: Pool, table: Table) {
     apart: [...apart].sort(),
     transitioned: [...transitioned].sort(),
     usersTransitioned: transitioned.size,
-    users: sorted(users).map((user) => userOf(user, table)),
+    users: byId(users.readAll()).map((user) => userOf(user, table)),
   };
 }
 
 function userOf(user: User, table: Table) {
-  const { pool, home, elsewhere, ...plain } = user;
+  const { pool, home, elsewhere, packed: _packed, ...plain } = user;
   const places = [home, ...(elsewhere?.keys() ?? [])].filter((place) => place !== null);
   const at = places.map((place) => [place.instance, user.connectionsAt(place), user.unitsAt(place)] as const);
   for (const place of places) {
     if (table.places.get(place.instance) !== place) throw new Error(`${user.id} is on a place that is gone`);
   }
   return { ...plain, at: at.sort(([one], [other]) => (one < other ? -1 : 1)) };
+}
+
+function byId<Value extends { readonly id: string }>(values: Iterable<Value>): Value[] {
+  return [...values].sort((one, other) => (one.id < other.id ? -1 : 1));
 }
 
 function sorted<Value>(map: ReadonlyMap<string, Value>): Value[] {

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import type { LogIn, Operation } from '../../src/domain/operations.ts';
 import type { Claims } from '../../src/domain/users.ts';
-import { makeKey, makeRegister, START_MS, type World } from './make.ts';
+import { loginId, makeKey, makeRegister, START_MS, type World } from './make.ts';
 
 const KINDS = {
   login: 12,
@@ -191,7 +191,7 @@ function newLogin(instance: string, step: Step, asked: Asked): LogIn {
   const login: LogIn = {
     op: 'login',
     instance,
-    id: `login-${asked.length}`,
+    id: loginId(asked.length),
     claims: { kind: 'user', ...pick(CLAIMS, second) },
     print: second,
     actor: 'x',

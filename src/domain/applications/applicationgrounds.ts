@@ -9,7 +9,7 @@ import {
   RETRY_AFTER_SECONDS,
   type UnitsAsked,
 } from '../grounds.ts';
-import type { Login } from '../holdings.ts';
+import type { Login } from '../holdings/login.ts';
 import type { Problem } from '../operations.ts';
 import type { Exhausted } from './applicationoperations.ts';
 import { DEFAULT_FEATURE, FEATURES_HELD_MAX, type Licensed } from './applications.ts';

@@ -6,7 +6,7 @@
 import type { Policy } from '../decide.ts';
 import type { Draft } from '../draft.ts';
 import type { Ground } from '../grounds.ts';
-import type { Login } from '../holdings.ts';
+import type { Login } from '../holdings/login.ts';
 import type { Instance } from '../instances.ts';
 import { instanceNotFound } from '../logins.ts';
 import type { Answer, Problem } from '../operations.ts';

@@ -4,7 +4,8 @@
  * place of an instance has no book of holdings then.
  */
 
-import type { Login, Place } from '../holdings.ts';
+import type { Place } from '../holdings/holdings.ts';
+import type { Login } from '../holdings/login.ts';
 import type { Table } from '../table.ts';
 import type { Application } from './applications.ts';
 
@@ -241,7 +242,7 @@ function enterHolding(table: Table, holding: Holding, logins: number | undefined
 
 function loginsOf(place: Place, userId: string): number {
   let count = 0;
-  for (const { user } of place.logins.values()) if (user?.id === userId) count += 1;
+  for (const id of place.logins.userIds()) if (id === userId) count += 1;
   return count;
 }
 

@@ -6,7 +6,8 @@
 import type { Policy } from '../decide.ts';
 import type { Draft } from '../draft.ts';
 import { type Ground, silentGround } from '../grounds.ts';
-import type { Login, Place } from '../holdings.ts';
+import type { Place } from '../holdings/holdings.ts';
+import type { Login } from '../holdings/login.ts';
 import { defaultPoolOf, type Instance } from '../instances.ts';
 import { capacityOf, instanceNotFound, lost } from '../logins.ts';
 import type { Answer, Problem, Refusal } from '../operations.ts';
@@ -240,7 +241,7 @@ function findReturner(table: Table, { instance: name, holder }: ReturnApplicatio
 /** Whether a user is on an instance: with a login, or as it reported him. */
 function isConnected(place: Place, userId: string): boolean {
   if (place.reported.has(userId) || place.holdings?.byUser.has(userId)) return true;
-  for (const { user } of place.logins.values()) if (user?.id === userId) return true;
+  for (const id of place.logins.userIds()) if (id === userId) return true;
   return false;
 }
 

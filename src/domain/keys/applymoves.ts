@@ -3,7 +3,9 @@
  */
 
 import { FLAGS, type Moved } from '../events.ts';
-import type { Login, Pool, User } from '../holdings.ts';
+import type { Pool } from '../holdings/holdings.ts';
+import type { Login } from '../holdings/login.ts';
+import type { User } from '../holdings/user.ts';
 import { markMoved } from '../marks/marks.ts';
 import { complain, type Position, verifyUsed } from '../position.ts';
 import { ORDINARY, type Standing, type Table } from '../table.ts';

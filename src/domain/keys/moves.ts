@@ -7,7 +7,9 @@ import { CONNECTIONS_PER_UNIT_MAX, type Count, unitsOf } from '../counting.ts';
 import type { Draft } from '../draft.ts';
 import { FLAGS } from '../events.ts';
 import { type ExcessUser, noteExcess } from '../excesses.ts';
-import type { Login, Place, Pool, User } from '../holdings.ts';
+import type { Place, Pool } from '../holdings/holdings.ts';
+import type { Login } from '../holdings/login.ts';
+import type { User } from '../holdings/user.ts';
 import { isHeldByAll } from '../leases/leasebooks.ts';
 import type { InstalledKey } from './keyring.ts';
 
@@ -15,11 +17,10 @@ import type { InstalledKey } from './keyring.ts';
 export function moveLogins(draft: Draft, instance: string, key: InstalledKey, actor: string): void {
   const place = draft.table.places.get(instance);
   if (!place) return;
-  const sources = new Set<Pool>();
-  for (const { pool } of place.logins.values()) if (pool.id !== key.id) sources.add(pool);
+  const sources = place.logins.pools().filter((pool) => pool.id !== key.id);
   const arrivals: ExcessUser[] = [];
   for (const from of sources) arrivals.push(...movePool(draft, place, from, key, actor));
-  if (key.enforcement !== 'local' || sources.size === 0) return;
+  if (key.enforcement !== 'local' || sources.length === 0) return;
   noteExcess(draft, draft.table.pool(key.id), { limit: key.unitsEnforced, cause: 'activated', arrivals });
 }
 
@@ -27,6 +28,8 @@ export function moveLogins(draft: Draft, instance: string, key: InstalledKey, ac
 function movePool(draft: Draft, place: Place, from: Pool, key: InstalledKey, actor: string): ExcessUser[] {
   const to = draft.table.pool(key.id);
   const logins = loginsIn(place, from);
+  // Who came last is who goes over a limit that does not hold anybody up.
+  if (key.enforcement === 'local') logins.sort(byAge);
   const users: [string, number][] = [];
   const over: ExcessUser[] = [];
   let [left, used] = [from.units, to.units];
@@ -58,6 +61,10 @@ function movePool(draft: Draft, place: Place, from: Pool, key: InstalledKey, act
 /** The logins of an instance that count in a pool, or would if they cost anything. */
 export function loginsIn(place: Place, pool: Pool): Login[] {
   return [...place.logins.values()].filter((login) => login.pool === pool);
+}
+
+function byAge(one: Login, other: Login): number {
+  return one.moment.version - other.moment.version || one.index - other.index;
 }
 
 /** How many of these logins each user has. */

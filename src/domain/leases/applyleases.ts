@@ -3,7 +3,7 @@
  */
 
 import { FLAGS, type Joined, type Leased, type LeaseEnded } from '../events.ts';
-import { Lease } from '../holdings.ts';
+import { Lease } from '../holdings/holdings.ts';
 import { complain, type Position, verifyUsed } from '../position.ts';
 import type { Standing, Table } from '../table.ts';
 import { addLease, type LeaseEntry, removeLease, setAllowance, setLease } from './leasetable.ts';

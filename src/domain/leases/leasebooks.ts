@@ -8,7 +8,8 @@
  */
 
 import { type Count, NOBODY, unitsOf } from '../counting.ts';
-import type { Lease, Pool, User } from '../holdings.ts';
+import type { Lease, Pool } from '../holdings/holdings.ts';
+import type { User } from '../holdings/user.ts';
 
 /**
  * Whether no lease can hold connections of a user ID that the server does not know of. One without units holds

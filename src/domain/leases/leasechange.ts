@@ -4,7 +4,7 @@
 
 import { type Count, unitsOf } from '../counting.ts';
 import { type AllowanceRow, FLAGS, type Leased } from '../events.ts';
-import type { Lease } from '../holdings.ts';
+import type { Lease } from '../holdings/holdings.ts';
 import { countWith, isHeldByAll, unitsAdded } from './leasebooks.ts';
 
 export class LeaseChange {

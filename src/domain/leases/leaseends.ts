@@ -6,7 +6,7 @@
 import { CONNECTIONS_PER_UNIT_MAX, unitsOf } from '../counting.ts';
 import type { Draft } from '../draft.ts';
 import { FLAGS, type ReleaseReason } from '../events.ts';
-import type { Lease, Place, Pool } from '../holdings.ts';
+import type { Lease, Place, Pool } from '../holdings/holdings.ts';
 import type { Table } from '../table.ts';
 import { isHeldByAll } from './leasebooks.ts';
 import { LeaseChange } from './leasechange.ts';

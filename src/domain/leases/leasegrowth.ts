@@ -4,7 +4,7 @@
 
 import { FLAGS } from '../events.ts';
 import { RETRY_AFTER_SECONDS } from '../grounds.ts';
-import type { Lease } from '../holdings.ts';
+import type { Lease } from '../holdings/holdings.ts';
 import { isJoined } from './leasebooks.ts';
 import type { LeaseChange } from './leasechange.ts';
 import { LEASE_ENTRIES_MAX, type RefusedUser, type StatedUser } from './leasestatements.ts';
@@ -181,7 +181,7 @@ export function growBlock(change: LeaseChange, wanted: number, room: Room): bool
   if (units <= 0) return false;
   if (change.units === 0) {
     const joined: string[] = [];
-    for (const user of pool.users.values()) {
+    for (const user of pool.users.readAll()) {
       if (isJoined(user) && !change.hasEntry(user.id)) joined.push(user.id);
     }
     if (change.entries + joined.length > LEASE_ENTRIES_MAX) return false;

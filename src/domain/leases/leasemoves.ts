@@ -6,7 +6,7 @@
  */
 
 import type { Draft } from '../draft.ts';
-import { Lease, type Pool } from '../holdings.ts';
+import { Lease, type Pool } from '../holdings/holdings.ts';
 import type { InstalledKey } from '../keys/keyring.ts';
 import { isJoined } from './leasebooks.ts';
 import { LeaseChange } from './leasechange.ts';
@@ -37,7 +37,7 @@ interface Said {
 export function unheldIn(pool: Pool | undefined, lease: Lease): string[] {
   const unheld: string[] = [];
   if (!pool || lease.units === 0) return unheld;
-  for (const user of pool.users.values()) {
+  for (const user of pool.users.readAll()) {
     if (unheld.length === HELD_USERS_MAX) break;
     if (isJoined(user) && !lease.allowances.has(user.id)) unheld.push(user.id);
   }

@@ -7,7 +7,7 @@
 import { CONNECTIONS_PER_UNIT_MAX } from '../counting.ts';
 import type { Policy } from '../decide.ts';
 import type { Draft } from '../draft.ts';
-import type { Lease, Place, Pool } from '../holdings.ts';
+import type { Lease, Place, Pool } from '../holdings/holdings.ts';
 import { isPartlyActive, unitLimitOf } from '../instances.ts';
 import { instanceNotFound } from '../logins.ts';
 import type { Answer, StateLease } from '../operations.ts';

@@ -4,7 +4,7 @@
  * report, which may be a moment old: it says whom to hold, and nothing is granted on it.
  */
 
-import type { Place, Pool } from '../holdings.ts';
+import type { Place, Pool } from '../holdings/holdings.ts';
 
 /** The rows of all instances are gone through no more often than this, in milliseconds. */
 const SHARED_KEPT_MS = 2_000;

@@ -2,7 +2,7 @@
  * The primitive changes of leases in the table; they decide nothing.
  */
 
-import { type Lease, touch } from '../holdings.ts';
+import { type Lease, touch } from '../holdings/holdings.ts';
 import { markPoolUnits, markUnits } from '../marks/marks.ts';
 import type { Table } from '../table.ts';
 

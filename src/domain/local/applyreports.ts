@@ -4,7 +4,7 @@
 
 import { dropAbsent, dropUnlessThere } from '../applications/applicationtable.ts';
 import { FLAGS, type Reported, type Unreported } from '../events.ts';
-import type { Place, Pool } from '../holdings.ts';
+import type { Place, Pool } from '../holdings/holdings.ts';
 import { complain, type Position, verifyUsed } from '../position.ts';
 import type { Standing, Table } from '../table.ts';
 import { EMPTY_DIGEST, readDigest } from './digest.ts';

@@ -19,7 +19,7 @@ import {
   unitLimitGround,
   unitsGround,
 } from '../grounds.ts';
-import type { Phase } from '../holdings.ts';
+import type { Phase } from '../holdings/login.ts';
 import type { LeaseRights } from '../leases/leaserights.ts';
 import { REQUEST_HOLD_MS } from '../logins.ts';
 import { durationBucket } from '../marks/durations.ts';

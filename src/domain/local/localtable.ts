@@ -10,7 +10,7 @@
 import { CONNECTIONS_PER_UNIT_MAX, type Count, unitsOf } from '../counting.ts';
 import { EndingQueue } from '../due.ts';
 import type { CapacityFault } from '../grounds.ts';
-import type { Phase } from '../holdings.ts';
+import type { Phase } from '../holdings/login.ts';
 import { DEFAULT_SETTINGS, type InstanceSettings } from '../instances.ts';
 import type { LeaseRights } from '../leases/leaserights.ts';
 import type { LoginKind } from '../users.ts';

@@ -10,7 +10,7 @@ import type { Policy } from '../decide.ts';
 import type { Draft } from '../draft.ts';
 import { FLAGS, type ReleaseReason, type ReportedRow } from '../events.ts';
 import { type ExcessUser, endExcesses, noteExcess } from '../excesses.ts';
-import type { Place, Pool } from '../holdings.ts';
+import type { Place, Pool } from '../holdings/holdings.ts';
 import type { Instance } from '../instances.ts';
 import { refuseKey } from '../keys/activations.ts';
 import type { InstalledKey } from '../keys/keyring.ts';

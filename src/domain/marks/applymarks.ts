@@ -3,7 +3,7 @@
  */
 
 import type { DurationsCleared, MarksReset } from '../events.ts';
-import type { Pool } from '../holdings.ts';
+import type { Pool } from '../holdings/holdings.ts';
 import { lowerMarks, setLife, setPoolMarks } from '../lives.ts';
 import type { Position } from '../position.ts';
 import type { Table } from '../table.ts';

@@ -4,7 +4,7 @@
  * the journal; the time that the unit was held on in grace is part of it.
  */
 
-import type { Place } from '../holdings.ts';
+import type { Place } from '../holdings/holdings.ts';
 import type { Table } from '../table.ts';
 
 /** The upper bounds in seconds, each included. */

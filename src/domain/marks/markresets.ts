@@ -4,7 +4,7 @@
  */
 
 import type { Draft } from '../draft.ts';
-import type { Place, Pool } from '../holdings.ts';
+import type { Place, Pool } from '../holdings/holdings.ts';
 import { keyNotFound } from '../keys/keyring.ts';
 import { instanceNotFound } from '../logins.ts';
 import type { Answer, ClearDurations, ResetMarks } from '../operations.ts';

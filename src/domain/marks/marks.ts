@@ -7,7 +7,9 @@
  * one copy a batch, whatever the number of logins, and makes no object.
  */
 
-import type { Login, Place, Pool, User } from '../holdings.ts';
+import type { Place, Pool } from '../holdings/holdings.ts';
+import type { Login } from '../holdings/login.ts';
+import type { User } from '../holdings/user.ts';
 import type { ReportedUser } from '../local/reports.ts';
 import type { Table } from '../table.ts';
 import type { LoginKind } from '../users.ts';

@@ -4,7 +4,7 @@
  */
 
 import type { HeldUnits } from '../applications/applicationtable.ts';
-import type { Place } from '../holdings.ts';
+import type { Place } from '../holdings/holdings.ts';
 
 /** The takes of one user: by application, by feature, how often. */
 export type UserTakes = ReadonlyMap<string, ReadonlyMap<string, number>>;

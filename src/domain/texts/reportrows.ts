@@ -4,7 +4,9 @@
  */
 
 import { unitsOf } from '../counting.ts';
-import type { Login, Place, User } from '../holdings.ts';
+import type { Place } from '../holdings/holdings.ts';
+import type { Login } from '../holdings/login.ts';
+import type { User } from '../holdings/user.ts';
 import type { LocalLogin, LocalTable, LocalUser } from '../local/localtable.ts';
 import type { ReportedUser } from '../local/reports.ts';
 import type { Table } from '../table.ts';
@@ -46,6 +48,14 @@ export function processTypeOf({ kind, phase }: Pick<ProcessRow, 'kind' | 'phase'
   return kind === 'web' || kind === 'request' ? 'CSP' : 'User';
 }
 
+/** By `keyOf` the user; whoever is in no pool, by his ID behind a newline. */
+type Tallies = Map<string, Tally>;
+
+/** A user ID is one user in each pool. */
+function keyOf({ id, pool }: User): string {
+  return `${pool.id}\n${id}`;
+}
+
 /** What a user comes to while his logins are gone through. */
 interface Tally {
   readonly id: string;
@@ -71,12 +81,12 @@ interface Tally {
 export function rowsOfInstance(table: Table, instance: string): InstanceRows {
   const place = table.places.get(instance);
   if (!place) return { users: [], processes: [] };
-  const logins = [...place.logins.values()].sort((left, right) => compare(orderOf(left), orderOf(right)));
-  const tallies = new Map<User | string, Tally>();
+  const logins = [...place.logins.readAll()].sort((left, right) => compare(orderOf(left), orderOf(right)));
+  const tallies: Tallies = new Map();
   for (const login of logins) if (login.user) tallyLogin(tallies, login, login.user, place);
   const reported = tallyReported(tallies, table, place);
   const processes = logins.map((login) => {
-    const tally = login.user ? tallies.get(login.user) : undefined;
+    const tally = login.user ? tallies.get(keyOf(login.user)) : undefined;
     return { ...processOf(login, tally, login.moment.atMs), order: orderOf(login) };
   });
   processes.push(...reported.sort(byArrival).map(reportedProcess));
@@ -97,13 +107,14 @@ function byArrival(left: Tally, right: Tally): number {
 }
 
 /** @param login - of a user; they come oldest first. */
-function tallyLogin(tallies: Map<User | string, Tally>, login: Login, user: User, place: Place): void {
-  let tally = tallies.get(user);
+function tallyLogin(tallies: Tallies, login: Login, user: User, place: Place): void {
+  const key = keyOf(user);
+  let tally = tallies.get(key);
   if (!tally) {
     const { id, connectionsPeak } = user;
     const counts = { connections: 0, units: user.unitsAt(place), web: 0, inGrace: 0, endsAtMs: 0 };
     tally = { id, connectionsPeak, sinceMs: login.moment.atMs, order: orderOf(login), ...counts };
-    tallies.set(user, tally);
+    tallies.set(key, tally);
   }
   tally.connections += 1;
   if (login.kind === 'web') tally.web += 1;
@@ -115,15 +126,16 @@ function tallyLogin(tallies: Map<User | string, Tally>, login: Login, user: User
  * Adds what an instance that decides for itself has said of its own table.
  * @returns those who have nothing else there.
  */
-function tallyReported(tallies: Map<User | string, Tally>, table: Table, place: Place): Tally[] {
+function tallyReported(tallies: Tallies, table: Table, place: Place): Tally[] {
   const { report } = place;
   if (report === null) return [];
   const pool = table.pools.get(report.pool);
   const added: Tally[] = [];
   for (const [id, row] of place.reported) {
-    const user = pool?.users.get(id);
+    const user = pool?.users.read(id);
+    const key = user ? keyOf(user) : `\n${id}`;
     const transitioned = row.transitioned || user?.transitioned === true;
-    const known = tallies.get(user ?? id);
+    const known = tallies.get(key);
     if (known) {
       known.connections += row.connections;
       known.web += row.webSessions;
@@ -131,7 +143,7 @@ function tallyReported(tallies: Map<User | string, Tally>, table: Table, place: 
       known.connectionsPeak = Math.max(known.connectionsPeak, known.connections);
     } else {
       const tally = reportedTally(id, row, user?.connectionsPeak ?? 0, transitioned);
-      tallies.set(user ?? id, tally);
+      tallies.set(key, tally);
       added.push(tally);
     }
   }

@@ -3,7 +3,7 @@
  * dump. The server makes them of its table, and an instance that decides for itself of its own.
  */
 
-import type { Phase } from '../holdings.ts';
+import type { Phase } from '../holdings/login.ts';
 import type { LoginKind } from '../users.ts';
 
 /** A count with its high-water mark. */
