@@ -110,7 +110,7 @@ test('R-12: a replica that coordinates in its memory is refused while another se
 test('R-10, R-11: a silent instance is reaped after its grace, its units come back, and it hears of it', async () => {
   const GRACE_SECONDS = 10;
   const databaseUrl = await openDatabase();
-  const replica = await start({ databaseUrl, redisUrl: await openRedis(), env: QUICK });
+  const replica = await start({ databaseUrl, redisUrl: await openRedis() });
   const key = await installKey(replica.url, UNITS, ['quiet', 'lively'], { graceSeconds: GRACE_SECONDS });
   await leaderOf([replica]);
   const bound = fire(makeAttempts(10, ['quiet', 'lively']), () => [replica]);

@@ -53,7 +53,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   replica = await startReplica({
     databaseUrl: database.url,
-    env: { LICTOR_LICENSE_SERVER_LEASE_MS: '3000' },
+    env: { LICTOR_LICENSE_SERVER_LEASE_MS: '6000' },
   });
   token = (await clientOf().tokens.create({ name: 'sidecars', role: 'operator' })).token;
   sidecar = await new SidecarProcess({ url: replica.url, secretsFile, token }).receives();
