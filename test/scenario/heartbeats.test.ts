@@ -45,14 +45,14 @@ beforeAll(async () => {
   key = await installKey(replicas[0]!.url, UNITS, INSTANCES);
   const leader = await leaderOf(replicas);
   await until(() => timesLogged(leader, NEW_EPOCH) > 0, 20_000, 'the leader knows the signs of life');
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   closeConnections();
   await Promise.all((replicas ?? []).map((replica) => replica.stop()));
   await redis?.stop();
   await database?.drop();
-}, 60_000);
+}, 120_000);
 
 async function logIn(count: number, leaseSeconds = LEASE_SECONDS): Promise<readonly Attempt[]> {
   const burst = fire(makeAttempts(count, INSTANCES, leaseSeconds), () => replicas);
@@ -190,7 +190,7 @@ test('R-11: the unit of a client that stopped is back within its lease and 5 s, 
     clients.stop();
   }
   await releaseAll(replicas[0]!.url, INSTANCES);
-}, 60_000);
+}, 120_000);
 
 /** Sends one heartbeat at an instant, in milliseconds since 1970. */
 function beatAt(atMs: number, replica: Replica, login: Attempt): Promise<Reply> {

@@ -28,7 +28,7 @@ const SHARED_CONNECTIONS_MAX = 4;
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-}, 60_000);
+}, 120_000);
 
 /** An instance and its way to the replicas. */
 interface Site {
