@@ -288,13 +288,13 @@ describe('durability', () => {
     await shard.cut(replica);
     const before = (await shard.journal()).length;
     const failed = failure(replica.login('alice'));
-    replica.outwait();
-    expect((await failed).status).toBe(503);
     await until(
       () => replica.lane.status.reason.includes('synchronous_commit is off'),
       PATIENCE_MS,
       'the lane says what is amiss',
     );
+    replica.outwait();
+    expect((await failed).status).toBe(503);
     expect(await shard.journal()).toHaveLength(before);
     await sql`alter database ${sql(name)} reset synchronous_commit`;
     await replica.serves();
