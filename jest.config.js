@@ -20,5 +20,6 @@ export default {
   globalTeardown: '<rootDir>/test/support/teardown.ts',
   // Two processes beside a Postgres and a Redis are what a small machine bears without tests waiting in vain.
   maxWorkers: 2,
-  testTimeout: 30_000,
+  // Longer than what is waited for within a test, so that the wait that was in vain says what it waited for.
+  testTimeout: 60_000,
 };

@@ -77,10 +77,10 @@ export function createConnection(
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     ...(tls && { tls: { ...tls } }),
   } satisfies RedisOptions;
-  if ('url' in address) return new Redis(address.url, options);
+  if ('url' in address) return hearingEveryError(new Redis(address.url, options));
 
   const { sentinels, ...group } = address;
-  return new Redis({
+  const redis = new Redis({
     ...options,
     ...group,
     sentinels: sentinels.map((sentinel) => ({ ...sentinel })),
@@ -89,4 +89,14 @@ export function createConnection(
     failoverDetector: true,
     ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: { ...tls } }),
   });
+  return hearingEveryError(redis);
+}
+
+/**
+ * A TLS socket that is ended in the midst of its handshake with a server that nobody vouches for tells of two
+ * errors, the second of them by what the server still sends. ioredis hears the first only, and an error that
+ * nobody hears ends the process.
+ */
+function hearingEveryError(redis: Redis): Redis {
+  return redis.on('error', () => void redis.stream?.on('error', () => {}));
 }

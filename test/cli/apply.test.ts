@@ -135,7 +135,7 @@ let directory: string;
 beforeAll(async () => {
   started = await startApp({ allowUnverified: true });
   url = await started.app.listen({ host: '127.0.0.1', port: 0 });
-}, 60_000);
+}, 120_000);
 
 beforeEach(async () => {
   await rm(directory ?? '/nonexistent', { recursive: true, force: true });
@@ -145,7 +145,7 @@ beforeEach(async () => {
 afterAll(async () => {
   await started?.close();
   await rm(directory, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 interface Person {
   /** What a person at a terminal answers; without one there is no terminal. */

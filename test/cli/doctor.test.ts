@@ -52,13 +52,13 @@ beforeAll(async () => {
     }),
   ]);
   await until(async () => (await leads(good)) && (await leads(bad)), PATIENCE_MS, 'both lead');
-}, 90_000);
+}, 180_000);
 
 afterAll(async () => {
   await Promise.all([good?.stop(), bad?.stop()]);
   await Promise.all([database?.drop(), unsafe?.dispose(), redis?.stop()]);
   await rm(directory, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 const doctor = (url: string, ...options: string[]) =>
   runCli(['doctor', '--url', url, '--token-file', tokenFile, ...options]);

@@ -55,7 +55,7 @@ beforeAll(async () => {
     local: await install(8002, 'local'),
     leased: await install(8003, 'leased'),
   };
-}, 60_000);
+}, 120_000);
 
 afterEach(async () => {
   for (const each of running) each.signal('SIGKILL');
@@ -68,7 +68,7 @@ afterAll(async () => {
   await replica?.stop();
   await database?.drop();
   await rm(directory, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 /** Asks the replica, and expects a status. */
 async function ask(status: number, method: string, path: string, body?: object) {
@@ -207,7 +207,7 @@ describe('the unit is back at once', () => {
       process.kill(Number(pid), 'SIGKILL');
     }
     expect(await started.ended).toMatchObject({ code: null, signal: 'SIGKILL' });
-  }, 40_000);
+  }, 90_000);
 });
 
 describe('without a licence the command does not run', () => {
@@ -236,7 +236,7 @@ describe('without a licence the command does not run', () => {
     expect(await waiting!.ended).toMatchObject({ code: 0, stdout: 'ran\n' });
     holders[1]!.stdin.end();
     expect(await end(holders[1]!)).toMatchObject({ code: 0, unitsAfter: 0 });
-  }, 40_000);
+  }, 90_000);
 
   test('75 when the waiting was in vain', async () => {
     const holders = ['a', 'b'].map((user) => start(patient, { user }));
@@ -294,7 +294,7 @@ describe('while the command runs', () => {
     const { code, stderr, unitsAfter } = await end(started);
     expect([code, unitsAfter, stderr.match(/cannot be renewed/g)?.length]).toEqual([0, 0, 1]);
     await relay.close();
-  }, 40_000);
+  }, 90_000);
 
   test('a server that is away at the end: the status is the command’s, and it is told when the unit comes back', async () => {
     const relay = await Relay.open(replica.url);
@@ -308,7 +308,7 @@ describe('while the command runs', () => {
     expect(stderr).toContain('comes back by itself within 10 s');
     await until(async () => (await unitsInUse()) === 0, PATIENCE_MS, 'the lease has ended');
     await relay.close();
-  }, 40_000);
+  }, 90_000);
 
   const release = async (started: CliProcess) => {
     const [, login] = /with ([0-9a-f-]{36})/.exec(await started.says(/with [0-9a-f-]{36}/))!;
@@ -324,7 +324,7 @@ describe('while the command runs', () => {
     expect(await unitsInUse()).toBe(1);
     started.stdin.end();
     expect(await end(started)).toMatchObject({ code: 0, unitsAfter: 0 });
-  }, 40_000);
+  }, 90_000);
 
   test('with --on-lost kill the command ends with it: SIGTERM, then SIGKILL, and 75', async () => {
     const stubborn = `process.on('SIGTERM', () => console.log('SIGTERM')); ${PATIENT}`;
@@ -335,7 +335,7 @@ describe('while the command runs', () => {
     expect([code, unitsAfter]).toEqual([75, 0]);
     expect(stdout).toContain('SIGTERM');
     expect(stderr).toContain('The command is ended.');
-  }, 40_000);
+  }, 90_000);
 
   test('Ctrl-C on a terminal reaches the command once', async () => {
     // A terminal of its own, in whose foreground both are.
@@ -376,5 +376,5 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     const code = await new Promise((resolve) => python.once('close', resolve));
     expect(said.match(/SIGINT \d/g)).toEqual(['SIGINT 1', 'SIGINT 2']);
     expect([code, await unitsInUse()]).toEqual([0, 0]);
-  }, 40_000);
+  }, 90_000);
 });

@@ -146,7 +146,7 @@ sys.stdin.read()
   });
   swallower.stdin.end();
   expect(exit).toBe(69);
-  expect(performance.now() - begin).toBeLessThan(6_000);
+  expect(performance.now() - begin).toBeLessThan(20_000);
 }, 30_000);
 
 describe('Ctrl-C while a unit is given back', () => {

@@ -54,7 +54,7 @@ describe('the real process', () => {
     const env = { LICTOR_URL: gone.url, LICTOR_TOKEN: 'lictor_x' };
     const begin = performance.now();
     expect(await runProcess(['keys', 'list'], env)).toMatchObject({ exit: 69 });
-    expect(performance.now() - begin).toBeLessThan(5_000);
+    expect(performance.now() - begin).toBeLessThan(15_000);
     const later = performance.now();
     expect(await runProcess(['keys', 'list', '--timeout', '6'], env)).toMatchObject({ exit: 69 });
     // The last pause would not end within the time, so it ends before.

@@ -20,7 +20,7 @@ import { SIGNING_KEY_ID, signedApplicationFile } from '../support/keyfiles.ts';
 import { Relay } from '../support/relay.ts';
 import { until } from '../support/wait.ts';
 
-const WAIT_MS = 5_000;
+const WAIT_MS = 20_000;
 const LAB = readFileSync(new URL('../fixtures/applications-bestlab.ini', import.meta.url), 'utf8');
 const TWO = readFileSync(new URL('../fixtures/applications-two-sections.ini', import.meta.url), 'utf8');
 const BAD = readFileSync(new URL('../fixtures/applications-bad.ini', import.meta.url), 'utf8');

@@ -143,7 +143,7 @@ describe('lists', () => {
       await client.instances.register(name, {});
     await until(
       async () => (await client.instances.list({ limit: 500 })).items.some(({ name }) => name === 'page-5'),
-      10_000,
+      20_000,
       'the fold shows the instances',
     );
     const whole = await client.instances.list({ limit: 500 });

@@ -10,7 +10,7 @@ import { ADMIN_TOKEN } from '../support/http.ts';
 import { loggedIn, type OpenedInstance, openInstance, refusedBy } from '../support/instances.ts';
 import { until } from '../support/wait.ts';
 
-const WAIT_MS = 5_000;
+const WAIT_MS = 20_000;
 
 let started: StartedApp;
 let client: Client;
@@ -132,7 +132,7 @@ describe('while the server does not answer', () => {
       isHung = true;
       const fromMs = performance.now();
       const { instance } = await open({ client: hanging, ...options });
-      expect(performance.now() - fromMs).toBeLessThan(4_500);
+      expect(performance.now() - fromMs).toBeLessThan(12_000);
       expect(instance.isOnline).toBe(false);
       loggedIn(instance.tryLogin({ user: 'alice' }));
     } finally {

@@ -7,7 +7,7 @@ import { ADMIN_TOKEN } from '../support/http.ts';
 import { loggedIn, type OpenedInstance, openInstance, refusedBy } from '../support/instances.ts';
 import { until } from '../support/wait.ts';
 
-const WAIT_MS = 5_000;
+const WAIT_MS = 20_000;
 const REPORT_MS = 15_000;
 
 let started: StartedApp;

@@ -48,7 +48,7 @@ describe('a login without an ID', () => {
     server.answer((response) => void response.writeHead(204).end());
     const logout = await until(
       () => server.requests.find(({ method }) => method === 'DELETE'),
-      10_000,
+      20_000,
       'the login is taken back',
     );
     expect(logout.url).toBe(`/v1/logins/${idOf(server.requests[0]!)}?instance=app-a`);
@@ -59,11 +59,11 @@ describe('a login without an ID', () => {
     const controller = new AbortController();
     const call = client.logins.create(BODY, { signal: controller.signal });
     const rejected = expect(call).rejects.toThrow('enough');
-    await until(() => server.requests.length === 1, 5_000, 'the login arrives');
+    await until(() => server.requests.length === 1, 20_000, 'the login arrives');
     server.answer((response) => void response.writeHead(204).end());
     controller.abort(new Error('enough'));
     await rejected;
-    await until(() => server.requests.some(({ method }) => method === 'DELETE'), 5_000, 'it is taken back');
+    await until(() => server.requests.some(({ method }) => method === 'DELETE'), 20_000, 'it is taken back');
   });
 
   test('that was refused has nothing to take back', async () => {
@@ -100,7 +100,7 @@ describe('a batch', () => {
     server.answer(json({ verdicts: [] }));
     const last = await until(
       () => server.requests.find(({ body }) => body.includes('logout')),
-      10_000,
+      20_000,
       'the batch is taken back',
     );
     expect(JSON.parse(last.body)).toEqual({
@@ -148,7 +148,7 @@ describe('with a real Lictor behind a connection that breaks', () => {
 
     server.answer(passingOn(url, ({ method }) => method === 'POST'));
     await expect(client.logins.create(BODY)).rejects.toThrow('could not be reached');
-    await until(async () => (await inUse()) === 0, 10_000, 'the abandoned login is taken back');
+    await until(async () => (await inUse()) === 0, 20_000, 'the abandoned login is taken back');
     expect(server.requests.at(-1)?.method).toBe('DELETE');
   });
 });

@@ -16,7 +16,7 @@ import { type OpenedInstance, openInstance } from '../support/instances.ts';
 import { until } from '../support/wait.ts';
 import { Browser, WEB_APPS, type WebApp } from '../support/webapps.ts';
 
-const WAIT_MS = 5_000;
+const WAIT_MS = 20_000;
 
 let started: StartedApp;
 let client: Client;

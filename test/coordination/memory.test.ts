@@ -4,7 +4,8 @@ import { createMemoryCoordinator, MemoryStore } from '../../src/coordination/mem
 import { exerciseCoordinator } from './exercise.ts';
 
 exerciseCoordinator('memory', async () => {
-  const turnLifetimeMs = 200;
+  // Long enough that a turn does not lapse while a slow machine asks a few questions.
+  const turnLifetimeMs = 1000;
   const store = new MemoryStore(turnLifetimeMs);
   const opened: Coordinator[] = [];
   let nowMs = 1_764_000_000_000;

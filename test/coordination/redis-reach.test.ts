@@ -4,9 +4,17 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createConnection } from '../../src/coordination/redis-connection.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/wait.ts';
-import { connectAdmin, describeRedis, makeOpener, SKIPPED, untilHealthy } from './redis-world.ts';
+import {
+  connectAdmin,
+  describeRedis,
+  HEAL_TIMEOUT_MS,
+  makeOpener,
+  SKIPPED,
+  untilHealthy,
+} from './redis-world.ts';
 
 const T0 = 1_764_000_000_000;
 
@@ -42,6 +50,30 @@ describeRedis(`${SKIPPED}the redis coordinator over TLS`, () => {
   test('stays away from a server whose certificate nobody vouches for', async () => {
     const coordinator = await open({ url: urlWith('secret') });
     expect(coordinator.healthy()).toBe(false);
+  });
+
+  test('a handshake that is given up and fails tells of two errors, and neither ends the process', async () => {
+    let errorsMost = 0;
+    const giveUp = async (): Promise<boolean> => {
+      const connection = createConnection({ url: urlWith('secret') }, undefined, 'lictor-test', 1000);
+      connection.on('error', () => {});
+      connection.connect().catch(() => {});
+      await new Promise(setImmediate);
+      const { stream } = connection;
+      // Counted as they are told: one who listened would keep them from doing harm.
+      let errors = 0;
+      const emit = stream.emit.bind(stream) as (...told: unknown[]) => boolean;
+      const counting = (...told: unknown[]): boolean => {
+        if (told[0] === 'error') errors += 1;
+        errorsMost = Math.max(errorsMost, errors);
+        return emit(...told);
+      };
+      Object.assign(stream, { emit: counting });
+      if (stream.connecting) await new Promise((resolve) => stream.once('connect', resolve));
+      connection.disconnect();
+      return errorsMost > 1;
+    };
+    await until(giveUp, HEAL_TIMEOUT_MS, 'a socket has told of two errors');
   });
 
   test('starts without Redis when the password is wrong', async () => {

@@ -8,7 +8,8 @@ import { until } from '../support/wait.ts';
 
 /** Long enough for a busy machine; the tests of slowness set their own. */
 export const COMMAND_TIMEOUT_MS = 1000;
-export const TURN_LIFETIME_MS = 300;
+/** Long enough that a turn does not lapse while a slow machine asks a few questions. */
+export const TURN_LIFETIME_MS = 1500;
 export const HEAL_TIMEOUT_MS = 10_000;
 
 const hasRedis = findRedisServer() !== null;

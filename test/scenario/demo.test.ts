@@ -81,7 +81,7 @@ describe('npm run demo', () => {
     }
     expect(await readdir(folder)).toEqual([]);
     await expect(fetch(urlIn(told))).rejects.toThrow();
-  }, 90_000);
+  }, 180_000);
 
   test('ends with 130 when it is interrupted, and leaves nothing behind either', async () => {
     const { child, ended, output } = start(folder);
@@ -90,7 +90,7 @@ describe('npm run demo', () => {
     expect([await ended, output()]).toEqual([130, expect.stringContaining('Interrupted')]);
     expect(await readdir(folder)).toEqual([]);
     await expect(fetch(urlIn(output()))).rejects.toThrow();
-  }, 60_000);
+  }, 120_000);
 
   test('ends with 1 and says why when it cannot be as told', async () => {
     const { ended, output } = start(path.join(folder, 'missing'));

@@ -32,7 +32,7 @@ const WAIT_MS = 20_000;
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-}, 60_000);
+}, 120_000);
 
 let orders = 0;
 
@@ -195,7 +195,7 @@ describe('with processes of their own', () => {
     const env = { LICTOR_UPDATE_INTERVAL_SECONDS: '1' };
     replica = await startReplica({ databaseUrl: database.url, env });
     client = createClient({ url: replica.url, token: CLUSTER_TOKEN });
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     client?.close();
     await replica?.stop();
@@ -245,5 +245,5 @@ describe('with processes of their own', () => {
     // One that dies without a word is counted until its grace ends; one that closes is not.
     await instances[1]!.ask({ do: 'close' });
     await until(async () => (await unitsOf(client, key)) === 4, WAIT_MS, 'the closed one has given back');
-  }, 60_000);
+  }, 120_000);
 });

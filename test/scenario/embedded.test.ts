@@ -28,7 +28,7 @@ const cleanups: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-}, 60_000);
+}, 120_000);
 
 afterAll(closeConnections);
 
@@ -75,7 +75,7 @@ test('R-2: the process killed under load, and started again: nothing acknowledge
     acknowledged,
   });
   expect(table.loginCount).toBe(acknowledged.length);
-}, 90_000);
+}, 180_000);
 
 test('a second process on the folder is refused while the first one runs', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'lictor-scenario-'));
@@ -85,4 +85,4 @@ test('a second process on the folder is refused while the first one runs', async
   cleanups.push(() => first.stop());
   await expect(startReplica({ env })).rejects.toThrow(/ended instead of serving.*(another|process)/is);
   expect((await call(first.url, 'GET', '/livez')).status).toBe(200);
-}, 60_000);
+}, 120_000);

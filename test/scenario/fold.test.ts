@@ -26,7 +26,7 @@ const cleanups: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-}, 60_000);
+}, 120_000);
 
 afterAll(closeConnections);
 
@@ -55,7 +55,7 @@ test('R-9: a crash of the database that takes the last folds with it is noticed,
     const [left] = await withDatabase(pg.url, (sql) => sql`select version from folds`);
     return left!.version < folded.version;
   };
-  await until(isLost, 40_000, 'a crash takes a fold with it');
+  await until(isLost, 120_000, 'a crash takes a fold with it');
   const second = fire(makeAttempts(40, INSTANCES), () => [replica]);
   await second.done;
   await leaderOf([replica]);
@@ -74,7 +74,7 @@ test('R-9: a crash of the database that takes the last folds with it is noticed,
   await verifyPromise({ databaseUrl: pg.url, replicas: [next], key, units: UNITS, acknowledged });
   expect(timesLogged(next, 'The table is loaded.')).toBe(1);
   await releaseAll(next.url, INSTANCES);
-}, 60_000);
+}, 180_000);
 
 test('R-1: a leader that has not noticed yet that the database was set back folds nothing of its own history', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'lictor-scenario-'));
@@ -115,4 +115,4 @@ test('R-1: a leader that has not noticed yet that the database was set back fold
   const { table } = await verifyPromise(promised);
   expect(table.loginCount).toBe(acknowledged.length);
   expect(timesLogged(replica, 'The journal has another history; loading anew.')).toBe(1);
-}, 60_000);
+}, 120_000);

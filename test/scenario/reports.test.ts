@@ -27,7 +27,7 @@ let replica: Replica;
 beforeAll(async () => {
   [pg, redis] = await Promise.all([startOwnPostgres(), startRedis()]);
   replica = await start();
-}, 60_000);
+}, 120_000);
 
 afterEach(async () => {
   const { items } = await must(replica.url, 'GET', '/v1/instances');
@@ -39,7 +39,7 @@ afterAll(async () => {
   await replica?.stop();
   await redis?.stop();
   await pg?.dispose();
-}, 60_000);
+}, 120_000);
 
 async function start(): Promise<Replica> {
   const env = { LICTOR_REAP_INTERVAL_MS: '50', LICTOR_REAP_MARGIN_MS: '0' };
@@ -139,7 +139,7 @@ test('L-5, L-6: rows, NAK, digests and the ledger outlive a replica, an empty Re
   expect(episode).toMatchObject({ state: 'ended', endedBy: 'logouts', unitsMax: 31 });
   expect(episode.unitHours).toBeCloseTo((31 * episode.durationSeconds) / SECONDS_PER_HOUR, 6);
   expect(snapshotOf(await readFoldedTable(pg.url))).toEqual(snapshotOf(replay(await readJournal(pg.url))));
-}, 120_000);
+}, 240_000);
 
 test('L-5: the rows of a silent instance end with its grace; its full report brings them back as returned', async () => {
   const key = await localKey(3, 9_002);
@@ -163,4 +163,4 @@ test('L-5: the rows of a silent instance end with its grace; its full report bri
     { state: 'open', cause: 'returned', units: 2, instances: ['goes'] },
     { state: 'ended', cause: 'reported' },
   ]);
-}, 90_000);
+}, 180_000);

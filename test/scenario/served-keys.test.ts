@@ -22,7 +22,7 @@ const WAIT_MS = 30_000;
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-}, 60_000);
+}, 120_000);
 
 /** A secret as a volume: the files are links into a folder that is turned to another one at once. */
 class Mount {
@@ -134,4 +134,4 @@ test('replaced key files upgrade running instances, through the death of the lea
   const [central, local, leased] = await unitsOf(second);
   expect([central, local]).toEqual([1, 1]);
   expect(leased).toBeGreaterThanOrEqual(1);
-}, 120_000);
+}, 240_000);

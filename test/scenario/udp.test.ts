@@ -53,24 +53,24 @@ beforeAll(async () => {
   database = await createTestDatabase();
   replica = await startReplica({
     databaseUrl: database.url,
-    env: { LICTOR_LICENSE_SERVER_LEASE_MS: '3000' },
+    env: { LICTOR_LICENSE_SERVER_LEASE_MS: '6000' },
   });
   token = (await clientOf().tokens.create({ name: 'sidecars', role: 'operator' })).token;
   sidecar = await new SidecarProcess({ url: replica.url, secretsFile, token }).receives();
   await installLocalKey(1001, LARGE_UNITS);
   await installLocalKey(1002, SMALL_UNITS);
-}, 60_000);
+}, 120_000);
 
 afterEach(async () => {
   for (const each of opened.splice(0).reverse()) await each.close();
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await sidecar?.stop();
   await replica?.stop();
   await database?.drop();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 async function relayed(faults = BAD, seed = 1): Promise<Relay> {
   const relay = await openRelay(sidecar.portOf('127.0.0.1'), faults, seed);
@@ -169,7 +169,7 @@ test('four legacy instances through a bad network, and a sidecar killed in the m
   await until(async () => (await distributedTable(1001)).size === 0, WAIT_MS, 'what was held is given back');
   await replay(relay.recorded);
   expect(await distributedTable(1001)).toEqual(new Map());
-}, 120_000);
+}, 240_000);
 
 /** Sends datagrams and waits until the sidecar has dropped or answered every one. */
 async function replay(recorded: readonly Buffer[]): Promise<void> {
@@ -212,7 +212,7 @@ test('a full report of 10,000 users comes through a bad network', async () => {
   const truth = await agree([instance]);
   expect(truth.size).toBe(10_000);
   await instance.quit();
-}, 120_000);
+}, 240_000);
 
 test('F-52 to F-54: two instances on ten units take 8 + 8, both get NAK, refuse new users, and ACK below the limit', async () => {
   const server = `127.0.0.1:${sidecar.portOf('127.0.0.1')}`;
@@ -240,7 +240,7 @@ test('F-52 to F-54: two instances on ten units take 8 + 8, both get NAK, refuse 
   await agree([a, b], 1002);
   await a.quit();
   await b.quit();
-}, 120_000);
+}, 240_000);
 
 test('F-13: while Lictor is away instances go on alone, and one exchange puts everything right', async () => {
   const server = `127.0.0.1:${sidecar.portOf('127.0.0.1')}`;
@@ -265,7 +265,7 @@ test('F-13: while Lictor is away instances go on alone, and one exchange puts ev
     ]),
   );
   await instance.quit();
-}, 120_000);
+}, 240_000);
 
 test('queries: counts and the active server in one datagram, dumps in parts and over TCP (F-16, F-62)', async () => {
   const server = `127.0.0.1:${sidecar.portOf('127.0.0.1')}`;
@@ -283,7 +283,7 @@ test('queries: counts and the active server in one datagram, dumps in parts and 
   expect(overTcp.text).toBe(inParts.text);
   expect((await instance.ask('ask keys', 'refused-by-server')).code).toBe('forbidden');
   await instance.quit();
-}, 120_000);
+}, 240_000);
 
 test('an instance is told which key it has not got, and one that is centrally enforced', async () => {
   const server = `127.0.0.1:${sidecar.portOf('127.0.0.1')}`;
@@ -298,7 +298,7 @@ test('an instance is told which key it has not got, and one that is centrally en
   await writeFile(file, signedKeyFile({ OrderNumber: 1002, AuthorizedUnits: SMALL_UNITS }).text);
   const byFile = legacy('legacy-d', [server], { order: undefined, args: ['--key-file', file] });
   expect(await byFile.heard('welcome')).toMatchObject({ limit: SMALL_UNITS });
-}, 60_000);
+}, 120_000);
 
 test('a key that is switched from local is told as not good; switched back, the table is right after one exchange', async () => {
   const id = await installLocalKey(1004, SMALL_UNITS);
@@ -316,7 +316,7 @@ test('a key that is switched from local is told as not good; switched back, the 
   instance.tell('report');
   expect(await agree([instance], 1004)).toEqual(new Map([['alice@legacy-c', 2]]));
   await instance.quit();
-}, 60_000);
+}, 120_000);
 
 test('an operator who may touch one key only: its instances are served, and of others nothing is known', async () => {
   const { items } = await clientOf().keys.list({ limit: 50 });
@@ -332,7 +332,7 @@ test('an operator who may touch one key only: its instances are served, and of o
   expect(await legacy(NARROW, [server], { order: '1002' }).heard('invalid')).toMatchObject({
     code: 'key-not-found',
   });
-}, 60_000);
+}, 120_000);
 
 test('a token that is not good is told at the start, and never repeated', async () => {
   const bad = 'lictor_not-a-token-that-anybody-has';
@@ -345,7 +345,7 @@ test('a token that is not good is told at the start, and never repeated', async 
   );
   expect(told.msg).toContain('mend its token');
   expect(JSON.stringify(process.lines) + process.stderr).not.toContain(bad);
-}, 60_000);
+}, 120_000);
 
 /** Starts another sidecar. @returns where it receives. */
 async function served({ token }: { readonly token: string }): Promise<string> {
@@ -367,7 +367,7 @@ test('a secret that is added is taken without a restart; a file that others can 
   const refused = new SidecarProcess({ url: replica.url, secretsFile: open, token });
   expect(await refused.exited).toBe(1);
   expect(refused.stderr).toContain('mode 0644');
-}, 60_000);
+}, 120_000);
 
 test('F-12, F-82: of two licence servers one is active, the other names it, and takes over when it is killed', async () => {
   const ports = [await freeUdpPort(), await freeUdpPort()];
@@ -410,7 +410,7 @@ test('F-12, F-82: of two licence servers one is active, the other names it, and 
   );
   expect((await instance.ask('ask server', 'report')).text).toContain(`\t${ports[standby]}\tactive\n`);
   await instance.quit();
-}, 120_000);
+}, 240_000);
 
 async function startServer({ name, port }: { name: string; port: number }): Promise<SidecarProcess> {
   const env = { LICTOR_UDP_HOSTS: '127.0.0.1' };
@@ -447,7 +447,7 @@ test('IPv6, and nothing beyond the loopback unless told', async () => {
   await agree([found]);
   expect((await found.ask('ask key tcp', 'report')).what).toBe('tcp');
   await found.quit();
-}, 60_000);
+}, 120_000);
 
 /** A sidecar as it is without any setting of addresses. */
 async function both(): Promise<SidecarProcess> {

@@ -64,7 +64,8 @@ describe('a dump', () => {
     await replica.login('later');
     await runOnce(replica.fold);
     const [session] = await shard.sql<{ count: number }[]>`
-      select count(*) from pg_stat_activity where application_name = 'dump' and xact_start is not null`;
+      select count(*) from pg_stat_activity
+      where datname = current_database() and application_name = 'dump' and xact_start is not null`;
     expect(session!.count).toBe(0);
     let users = 2;
     for (let next = await batches.next(); !next.done; next = await batches.next()) users += next.value.length;

@@ -43,7 +43,8 @@ async function untilFoldWaits(shard: TestShard, replica: TestReplica): Promise<v
   const isBlocked = async () => {
     const [blocked] = await shard.sql`
       select from pg_stat_activity
-      where application_name = ${`${replica.name} work`} and wait_event_type = 'Lock'`;
+      where application_name = ${`${replica.name} work`} and wait_event_type = 'Lock'
+        and datname = current_database()`;
     return blocked !== undefined;
   };
   await until(isBlocked, PATIENCE_MS, 'the fold waits');

@@ -200,12 +200,13 @@ describe('bounds', () => {
 
   test('R-6: whoever waits longer than he may is answered 503, and nothing of his is done later', async () => {
     const shard = await openShard();
-    const replica = await shard.openWithKey({}, { lane: { batchOperationsMax: 1, queueWaitMs: 250 } });
+    const replica = await shard.openWithKey({}, { lane: { batchOperationsMax: 1 } });
     const lock = await shard.holdHead();
     const sent = failure(replica.login('sent'));
     await shard.blocked(replica);
-    const error = await failure(replica.login('waiting'));
-    expect(error).toMatchObject({ code: 'storage-unavailable', status: 503 });
+    const waiting = failure(replica.login('waiting'));
+    replica.outwait();
+    expect(await waiting).toMatchObject({ code: 'storage-unavailable', status: 503 });
     // What was sent to the database is in doubt, and that is what its caller hears, in the same time.
     expect(await sent).toMatchObject({ code: 'outcome-unknown', status: 503 });
     await lock.release();
@@ -405,7 +406,7 @@ describe('closing', () => {
 
   test('R-3: a database that is away is waited for, and those who wait are told in time', async () => {
     const shard = await openShard();
-    const replica = await shard.openWithKey({}, { lane: { queueWaitMs: 300 } });
+    const replica = await shard.openWithKey();
     // The test's own connection stands from here on.
     await shard.head();
     const name = new URL(shard.url).pathname.slice(1);
@@ -413,7 +414,9 @@ describe('closing', () => {
     try {
       await admin`alter database ${admin(name)} allow_connections false`;
       await shard.cut(replica);
-      expect((await failure(replica.login('early'))).status).toBe(503);
+      const early = failure(replica.login('early'));
+      replica.outwait();
+      expect((await early).status).toBe(503);
       await until(() => replica.lane.status.state === 'waiting', PATIENCE_MS, 'the lane says that it waits');
       await admin`alter database ${admin(name)} allow_connections true`;
     } finally {

@@ -138,10 +138,13 @@ describe('the ID of a login', () => {
   });
 
   test('R-3: that the server made, and whose answer never went out, is taken back; the client’s is kept', async () => {
-    const { shard, logIn } = await open({ lane: { queueWaitMs: 150 } });
+    const { shard, replica, logIn } = await open();
     const id = randomUUID();
     const lock = await shard.holdHead();
-    const asked = await Promise.allSettled([logIn({ user: 'nameless' }), logIn({ user: 'named', id })]);
+    const asking = Promise.allSettled([logIn({ user: 'nameless' }), logIn({ user: 'named', id })]);
+    await shard.blocked(replica);
+    replica.outwait();
+    const asked = await asking;
     expect(asked.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await lock.release();
     const events = async () => (await shard.journal()).flatMap((row) => row.events);

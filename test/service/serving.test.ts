@@ -12,7 +12,9 @@ function make(shard: TestShard, name: string, alone: boolean): Serving {
 
 /** Ends the session by which a replica holds its claim. */
 async function cut(shard: TestShard, name: string): Promise<void> {
-  await shard.sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${name}`;
+  await shard.sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = ${name} and datname = current_database()`;
 }
 
 describe('the right to serve a database', () => {

@@ -32,6 +32,9 @@ export const PATIENCE_MS = 15_000;
 /** A period that no test outlives: what should come once a step is asked for, not by itself. */
 export const NEVER_MS = 3_600_000;
 
+/** How long an operation may wait in a lane, by its clock. */
+const QUEUE_WAIT_MS = 5_000;
+
 /** Everything that a row of the journal, or its fold, is written into. */
 const TABLES = [
   'shards',
@@ -53,8 +56,15 @@ export class ShiftedClock extends DatabaseClock {
   /** How far its monotonic marks run ahead, in milliseconds: as after a pause of the process. */
   pausedMs = 0;
 
+  #stoodAtMs: number | null = null;
+
+  /** Stands still from now on, but for what a test adds, so that no slow machine lets anything fall due. */
+  stand(): void {
+    this.#stoodAtMs = super.nowMs();
+  }
+
   override nowMs(): number {
-    return super.nowMs() + this.aheadMs;
+    return (this.#stoodAtMs ?? super.nowMs()) + this.aheadMs;
   }
 
   override mark(): number {
@@ -92,6 +102,8 @@ export interface ReplicaFields {
   readonly keepDays?: number;
   /** False starts it without waiting until it serves. */
   readonly waits?: boolean;
+  /** Whether its clock stands as soon as it serves, but for what a test adds. */
+  readonly stands?: boolean;
 }
 
 export class TestReplica {
@@ -136,7 +148,7 @@ export class TestReplica {
       batchOperationsMax: 512,
       batchBytesMax: 1_048_576,
       queueLengthMax: 5_000,
-      queueWaitMs: 5_000,
+      queueWaitMs: QUEUE_WAIT_MS,
       headPollMs: 25,
       ...fields.lane,
     });
@@ -172,6 +184,11 @@ export class TestReplica {
 
   logout({ instance, id }: Pick<LoginView, 'instance' | 'id'>): Promise<Answer> {
     return this.ask({ op: 'logout', instance, id, reason: 'logout', actor: 'tester' });
+  }
+
+  /** Lets everybody who waits in its lane now have waited longer than he may, however fast the machine is. */
+  outwait(): void {
+    this.clock.pausedMs += QUEUE_WAIT_MS + 1;
   }
 
   /** Waits until this replica leads. */
@@ -239,6 +256,7 @@ export class TestShard {
     this.#replicas.push(replica);
     replica.lane.start();
     if (fields.waits !== false) await replica.serves();
+    if (fields.stands === true) replica.clock.stand();
     return replica;
   }
 

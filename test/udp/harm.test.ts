@@ -61,7 +61,7 @@ describe('what was recorded and is sent again', () => {
     world.drop(speaker.make('full', partsOf(rowsOf(3), 10, 2)[0]!));
     world.drop(recorded);
     release();
-    await until(() => world.sidecar.isIdle, 5_000, 'everything is done');
+    await until(() => world.sidecar.isIdle, 20_000, 'everything is done');
     expect(world.lictor.updates.map(({ sequence }) => sequence)).toEqual([1, 2]);
   });
 
@@ -104,7 +104,7 @@ describe('what the network does while Lictor is slow', () => {
     );
     for (const datagram of [first!, third!, second!]) world.drop(datagram);
     release();
-    await until(() => world.sidecar.isIdle, 5_000, 'everything is done');
+    await until(() => world.sidecar.isIdle, 20_000, 'everything is done');
     expect(world.lictor.updates.map(({ sequence }) => sequence)).toEqual([1, 3]);
   });
 
@@ -120,7 +120,7 @@ describe('what the network does while Lictor is slow', () => {
     for (const part of parts) world.drop(speaker.make('full', part));
     world.drop(speaker.make('heartbeat', HEARTBEAT));
     release();
-    await until(() => world.sidecar.isIdle, 5_000, 'everything is done');
+    await until(() => world.sidecar.isIdle, 20_000, 'everything is done');
     const answer = await speaker.send('full', parts[1]!);
     expect(readProgress(answer!.body)!.received).toEqual(Buffer.from([0b0100_0000]));
     expect((await speaker.send('full', parts[0]!))?.type).toBe('ack');
@@ -273,10 +273,10 @@ describe('the process', () => {
     const logger = { info: () => {}, warn: (_fields: object, message: string) => told.push(message) };
     const roster = new Beats({ client, name: 'FIRST', holder: 'h', logger });
     roster.start();
-    await until(() => beats >= 3, 10_000, 'it has tried three times');
+    await until(() => beats >= 3, 20_000, 'it has tried three times');
     expect(roster.role()).toEqual({ is: 'unknown' });
     await roster.close();
     expect(told).toHaveLength(1);
     client.close();
-  }, 20_000);
+  }, 40_000);
 });
