@@ -24,5 +24,5 @@ EXPOSE 8080 4001/udp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8080}/livez`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Logins live long; room for the young spares the collector from carrying them about.
-ENTRYPOINT ["node", "--max-semi-space-size=64", "src/cli.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=32", "src/cli.ts"]
 CMD ["serve"]

@@ -22,4 +22,6 @@ export default {
   maxWorkers: 2,
   // Longer than what is waited for within a test, so that the wait that was in vain says what it waited for.
   testTimeout: 60_000,
+  // A worker that has run many suites takes a while to give back its memory before it is gone.
+  workerGracefulExitTimeout: 20_000,
 };

@@ -25,8 +25,8 @@ const MEMORY_MB_MAX = 400;
 const GROWTH_MB_MAX = 100;
 /** How often memory is looked at while a dump is written, in milliseconds. */
 const LOOK_INTERVAL_MS = 20;
-/** How long a loaded server is left alone before it is measured, in milliseconds. */
-const REST_MS = 5_000;
+/** How long a loaded server is left alone before it is measured, in milliseconds: by then it has packed its logins. */
+const REST_MS = 75_000;
 const MEGABYTE = 2 ** 20;
 
 /** What one dump came to. */

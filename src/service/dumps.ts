@@ -33,7 +33,7 @@ export const DUMP_MS_MAX = 600_000;
 export const DUMP_STALL_MS_MAX = 30_000;
 
 /** How many rows are read at a time, and with them all that is in memory of a dump. */
-const ROWS_PER_READ = 2_000;
+const ROWS_PER_READ = 500;
 /** When to try again where too many dumps are made. */
 const RETRY_AFTER_SECONDS = 5;
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { Place, Pool } from '../../src/domain/holdings/holdings.ts';
 import { Login, totalsOf } from '../../src/domain/holdings/login.ts';
 import { type Busy, PACKED_FROM, packAll, packing } from '../../src/domain/holdings/packing.ts';
+import { Palette } from '../../src/domain/holdings/palette.ts';
 import { CHUNK_ROWS } from '../../src/domain/holdings/rowstore.ts';
 import { mix, SlotIndex } from '../../src/domain/holdings/slotindex.ts';
 import { User } from '../../src/domain/holdings/user.ts';
@@ -97,6 +98,7 @@ describe('a packed login', () => {
     ['has an ID that is no UUID', { id: 'web-1' }],
     ['has an ID in capitals', { id: 'ABCDEF00-0000-4000-8000-000000000001' }],
     ['has a process ID beyond 32 bits', { processId: 2 ** 32 }],
+    ['stands in a row beyond 32 bits', { moment: { version: 2 ** 32, atMs: START_MS } }],
   ] as const)('is never one that %s', (_, fields) => {
     const pool = new Pool('key-1', 9, 1);
     const place = new Place('a', 1);
@@ -291,6 +293,12 @@ test('stores grow over many chunks and shrink again, in any order', () => {
     leave(login);
   }
   expect([place.logins.size, pool.users.size]).toEqual([0, 0]);
+});
+
+test('a palette is full when its rows can name no more values, and goes on naming those that it has', () => {
+  const palette = new Palette<string>(2);
+  expect(['a', 'b', 'c', 'a'].map((value) => palette.indexOf(value))).toEqual([0, 1, -1, 0]);
+  expect(palette.at(1)).toBe('b');
 });
 
 test('an index finds every row although all of them collide', () => {

@@ -6,6 +6,7 @@
 import type { LoginKind } from '../users.ts';
 import type { Place, Pool } from './holdings.ts';
 import { Login, sharedTotals } from './login.ts';
+import { Palette } from './palette.ts';
 import { CHUNK_ROWS, RowStore, rowOf } from './rowstore.ts';
 import { mix, SlotIndex } from './slotindex.ts';
 import { readUuid, UUID_WORDS, writeUuid } from './uuid.ts';
@@ -17,7 +18,7 @@ const PALETTE_MAX = 256;
 class Chunk {
   readonly ids = new Uint32Array(CHUNK_ROWS * UUID_WORDS);
   readonly userIds = new Array<string>(CHUNK_ROWS).fill('');
-  readonly versions = new Float64Array(CHUNK_ROWS);
+  readonly versions = new Uint32Array(CHUNK_ROWS);
   readonly instants = new Float64Array(CHUNK_ROWS);
   readonly indexes = new Uint32Array(CHUNK_ROWS);
   readonly prints = new Int32Array(CHUNK_ROWS);
@@ -49,10 +50,10 @@ export class PackedLogins {
   readonly #seed: number;
   readonly #rows = new RowStore(() => new Chunk());
   readonly #index = new SlotIndex((slot) => this.#hashOf(slot));
-  readonly #pools: Pool[] = [];
+  readonly #pools = new Palette<Pool>(PALETTE_MAX);
   /** How many rows there are of each pool. */
   readonly #poolRows: number[] = [];
-  readonly #kinds: LoginKind[] = [];
+  readonly #kinds = new Palette<LoginKind>(PALETTE_MAX);
   readonly #sought = new Uint32Array(UUID_WORDS);
 
   /**
@@ -71,9 +72,10 @@ export class PackedLogins {
   /** Adds a plain login. @returns false, and nothing is done, when it cannot be told by a row. */
   add(login: Login): boolean {
     if (!readUuid(login.id, this.#sought)) return false;
-    const pool = indexIn(this.#pools, login.pool);
-    const kind = indexIn(this.#kinds, login.kind);
-    if (pool < 0 || kind < 0 || login.processId >>> 0 !== login.processId) return false;
+    if (!isWord(login.processId) || !isWord(login.moment.version)) return false;
+    const pool = this.#pools.indexOf(login.pool);
+    const kind = this.#kinds.indexOf(login.kind);
+    if (pool < 0 || kind < 0) return false;
     const slot = this.#rows.append();
     const chunk = this.#rows.chunkOf(slot);
     const row = rowOf(slot);
@@ -123,9 +125,9 @@ export class PackedLogins {
   read(slot: number): Login {
     const chunk = this.#rows.chunkOf(slot);
     const row = rowOf(slot);
-    const pool = this.#pools[chunk.pools[row]!]!;
+    const pool = this.#pools.at(chunk.pools[row]!);
     const login = new Login(writeUuid(chunk.ids, row * UUID_WORDS), this.#place, pool);
-    login.kind = this.#kinds[chunk.kinds[row]!]!;
+    login.kind = this.#kinds.at(chunk.kinds[row]!);
     login.moment = { version: chunk.versions[row]!, atMs: chunk.instants[row]! };
     login.index = chunk.indexes[row]!;
     login.print = chunk.prints[row]!;
@@ -141,15 +143,12 @@ export class PackedLogins {
 
   /** The pool that a row counts in. */
   poolAt(slot: number): Pool {
-    return this.#pools[this.#rows.chunkOf(slot).pools[rowOf(slot)]!]!;
+    return this.#pools.at(this.#rows.chunkOf(slot).pools[rowOf(slot)]!);
   }
 
   /** The pools that rows count in, and how many. */
   *countsByPool(): Generator<[Pool, number]> {
-    for (const [index, pool] of this.#pools.entries()) {
-      const rows = this.#poolRows[index] ?? 0;
-      if (rows > 0) yield [pool, rows];
-    }
+    for (const [index, rows] of this.#poolRows.entries()) if (rows > 0) yield [this.#pools.at(index), rows];
   }
 
   #drop(slot: number): void {
@@ -173,9 +172,7 @@ function hashOf(words: Uint32Array, at: number, seed: number): number {
   return mix(mix(mix(mix(seed, words[at]!), words[at + 1]!), words[at + 2]!), words[at + 3]!);
 }
 
-/** @returns where a value stands in a palette, which it is added to; -1 when that is full. */
-function indexIn<Value>(palette: Value[], value: Value): number {
-  const index = palette.indexOf(value);
-  if (index >= 0 || palette.length === PALETTE_MAX) return index;
-  return palette.push(value) - 1;
+/** Whether a number is one of 32 bits, as a row has room for. */
+function isWord(value: number): boolean {
+  return value >>> 0 === value;
 }
