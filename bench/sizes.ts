@@ -22,8 +22,8 @@ const MEMORY_MB_MAX = 1024;
 const MEMORY_MB_AIM = 350;
 const START_SECONDS_MAX = 10;
 const READY_TIMEOUT_MS = 120_000;
-/** How long a loaded server is left alone before its memory is read, in milliseconds. */
-const REST_MS = 5_000;
+/** How long a loaded server is left alone before its memory is read, in milliseconds: by then it has packed its logins. */
+const REST_MS = 45_000;
 
 /** A site with that many logins in its table. */
 export interface Loaded {

@@ -107,10 +107,15 @@ export async function writeFold(
   changes: FoldChanges,
 ): Promise<boolean> {
   return inTransaction(sql, '', async (tx) => {
-    // What is merged is often most of a table, and all of it is in memory: the plan should know.
+    // What is merged is often most of a table, and all of it is in memory: the plan should know. Where it is a small
+    // part, it is looked up row by row: a table that has just grown is taken for small, and would be read as a whole.
+    // So each fold is planned anew; a plan is only kept for statements without parameters, which is why all have one.
+    const wholeJoins = isSmallPart(changes) ? 'off' : 'on';
     await tx`
       select set_config('synchronous_commit', 'off', true), set_config('random_page_cost', '1.1', true),
-        set_config('jit', 'off', true)`;
+        set_config('jit', 'off', true), set_config('enable_hashjoin', ${wholeJoins}, true),
+        set_config('enable_mergejoin', ${wholeJoins}, true),
+        set_config('plan_cache_mode', 'force_custom_plan', true)`;
     const moved = await tx`
       update folds set version = ${to.version}, batch = ${to.batch},
         folded_at = to_timestamp(${to.atMs}::float8 / 1000)
@@ -133,6 +138,15 @@ export async function writeFold(
     await writeMarks(tx, shard, changes);
     return true;
   });
+}
+
+/** One user in so many is a small part of them. */
+const SMALL_PART = 8;
+
+/** Whether only few of the users of the pools that changed are written, or taken away. */
+function isSmallPart({ pools, users, usersGone }: FoldChanges): boolean {
+  const present = pools.reduce((total, pool) => total + pool.users, 0);
+  return (users.length + usersGone.length) * SMALL_PART < present;
 }
 
 async function writePools(tx: TransactionSql, shard: number, changes: FoldChanges): Promise<void> {
@@ -174,7 +188,7 @@ async function writeUsers(
   );
   const merge = tx`
     merge into license_users using fold_users as each
-    on license_users.shard = each.shard and license_users.pool = each.pool
+    on license_users.shard = ${shard} and license_users.pool = each.pool
       and license_users.user_id = each.user_id
     when matched then update
     set connections = each.connections, units = each.units, transitioned = each.transitioned,

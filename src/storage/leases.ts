@@ -77,7 +77,7 @@ async function writeAllowances(
   );
   const merge = tx`
     merge into lease_allowances using fold_lease_allowances as each
-    on lease_allowances.shard = each.shard and lease_allowances.lease = each.lease
+    on lease_allowances.shard = ${shard} and lease_allowances.lease = each.lease
       and lease_allowances.user_id = each.user_id
     when matched then update
     set allowance = each.allowance, short_since = each.short_since, exact_at = each.exact_at

@@ -37,7 +37,8 @@ export async function writeReports(tx: TransactionSql, shard: number, changes: R
     await tx`
       delete from instance_reports where shard = ${shard} and instance = any (${gone as string[]}::text[])`;
   }
-  for (const [part, lines] of numbered(linesOf(shard, changes.reported))) await writeRows(tx, lines, part);
+  for (const [part, lines] of numbered(linesOf(shard, changes.reported)))
+    await writeRows(tx, shard, lines, part);
   for (const gone of partsOf(goneOf(changes.reported))) await deleteRows(tx, shard, gone);
 }
 
@@ -79,13 +80,18 @@ function* linesOf(shard: number, reported: readonly ReportedChanges[]): Generato
   if (lines.length > 0) yield lines;
 }
 
-async function writeRows(tx: TransactionSql, lines: readonly string[], part: number): Promise<void> {
+async function writeRows(
+  tx: TransactionSql,
+  shard: number,
+  lines: readonly string[],
+  part: number,
+): Promise<void> {
   if (part > 0) await tx`delete from fold_instance_users`;
   else
     await tx`create temp table if not exists fold_instance_users (like instance_users) on commit delete rows`;
   const merge = tx`
     merge into instance_users using fold_instance_users as each
-    on instance_users.shard = each.shard and instance_users.instance = each.instance
+    on instance_users.shard = ${shard} and instance_users.instance = each.instance
       and instance_users.user_id = each.user_id
     when matched then update
     set connections = each.connections, web_sessions = each.web_sessions, transitioned = each.transitioned,

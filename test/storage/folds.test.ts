@@ -285,3 +285,37 @@ describe('what a fold writes', () => {
     expect([pools.get('key-1')!.units, version, batch, atMs]).toEqual([1, 1, heads[1]!.batch, AT]);
   });
 });
+
+test('R-9: a fold of a few users looks them up one by one, also in a table that has just grown by very many', async () => {
+  const rows = 14;
+  const { shard, heads, fold } = await open(rows);
+  await shard.sql`alter table license_users set (autovacuum_enabled = off)`;
+  const many = 30_000;
+  const few = (index: number) => [1, 2, 3].map((number) => user({ userId: `user ${index} ${number}` }));
+  let users = 0;
+  const write = (version: number, changes: Partial<FoldChanges>) => {
+    users += (changes.users?.length ?? 0) - (changes.usersGone?.length ?? 0);
+    return fold(heads[version]!, heads[version + 1]!, { ...changes, pools: [pool({ users })] });
+  };
+  // The table is small while its statements are seen first, and often enough that their plans would be kept.
+  for (let version = 0; version < 7; version += 1)
+    expect(await write(version, { users: few(version) })).toBe(true);
+  const crowd = Array.from({ length: many }, (_, index) => user({ userId: `crowd ${index}` }));
+  expect(await write(7, { users: crowd })).toBe(true);
+  const before = await scanned(shard);
+  for (let version = 8; version < 13; version += 1)
+    expect(await write(version, { users: few(version), usersGone: few(version - 8) })).toBe(true);
+  const after = await scanned(shard);
+  // What is looked up through the index is read through it; nothing is read because it is there.
+  expect(after.byIndex).toBeGreaterThan(before.byIndex);
+  expect(after.rows - before.rows).toBeLessThan(many);
+});
+
+/** How many rows of the users have been read in all, and how often by the index. */
+async function scanned({ sql }: TestShard): Promise<{ rows: number; byIndex: number }> {
+  await sql`select pg_stat_force_next_flush()`;
+  const [row] = await sql<{ rows: number; byIndex: number }[]>`
+    select (seq_tup_read + coalesce(idx_tup_fetch, 0))::float8 as rows, idx_scan::float8 as "byIndex"
+    from pg_stat_user_tables where relname = 'license_users'`;
+  return { ...row! };
+}
