@@ -98,5 +98,10 @@ export function createConnection(
  * nobody hears ends the process.
  */
 function hearingEveryError(redis: Redis): Redis {
-  return redis.on('error', () => void redis.stream?.on('error', () => {}));
+  return redis.on('error', () => {
+    const { stream } = redis;
+    if (stream && !stream.listeners('error').includes(ignore)) stream.on('error', ignore);
+  });
 }
+
+function ignore(): void {}

@@ -26,7 +26,7 @@ import type {
   Unreported,
 } from './events.ts';
 import type { Pool } from './holdings/holdings.ts';
-import { Login, totalsOf } from './holdings/login.ts';
+import { byAge, Login, totalsOf } from './holdings/login.ts';
 import type { User } from './holdings/user.ts';
 import { defaultPoolOf } from './instances.ts';
 import { applyMoved } from './keys/applymoves.ts';
@@ -233,7 +233,7 @@ function applyEnded(table: Table, event: Ended, position: Position): void {
   }
 }
 
-/** The logins that an `ended` event names, alive in the table as it is. */
+/** The logins that an `ended` event names, alive in the table as it is; oldest first, by which some are remembered. */
 export function endedLogins(
   table: Table,
   event: Pick<Ended, 'instance' | 'boundOnly' | 'pool' | 'user'>,
@@ -241,7 +241,7 @@ export function endedLogins(
   if (event.instance !== undefined) {
     const place = table.places.get(event.instance);
     if (!place) return [];
-    const logins = [...place.logins.values()];
+    const logins = [...place.logins.values()].sort(byAge);
     return event.boundOnly
       ? logins.filter((login) => login.leaseSeconds === 0 && login.endsAtMs === 0)
       : logins;
@@ -249,7 +249,7 @@ export function endedLogins(
   const user = table.pools.get(event.pool ?? '')?.users.get(event.user ?? '');
   if (!user) return [];
   const places = user.home ? [user.home, ...(user.elsewhere?.keys() ?? [])] : [];
-  return places.flatMap((place) => place.logins.of(user));
+  return places.flatMap((place) => place.logins.of(user)).sort(byAge);
 }
 
 function applyIdentified(table: Table, event: Identified, position: Position): void {

@@ -165,6 +165,7 @@ export class Table {
   /** Adds a login, and its connection when it is somebody's. */
   addLogin(login: Login, userId: string | null, standing: Standing): void {
     const { place } = login;
+    this.#forgetId(login.id, place);
     place.logins.set(login.id, login);
     if (login.kind === 'emergency') place.emergency = login;
     if (login.endsAtMs > 0) this.due.push(login);
@@ -177,6 +178,18 @@ export class Table {
     if (userId === null) return;
     if (place.holdings !== null) noteLogin(this, place, userId);
     this.connect(login, userId, standing);
+  }
+
+  /**
+   * Another replica may have forgotten an ID that is still remembered here, and have granted it. Then it is in, and the
+   * fold must know that its row is there already.
+   */
+  #forgetId(id: string, place: Place): void {
+    const released = place.released.get(id);
+    if (!released) return;
+    place.released.delete(id);
+    this.touched?.logins.add(released);
+    this.#undo?.push(() => place.released.set(id, released));
   }
 
   /** Removes a login, remembering its ID and why it went. */
@@ -227,12 +240,11 @@ export class Table {
       const size = this.#remembered.length - this.#rememberedFrom;
       if (size <= RELEASED_KEPT_MAX && atMs - oldest.releasedAtMs < RELEASED_KEPT_MS) return;
       this.#rememberedFrom += 1;
-      oldest.place.released.delete(oldest.id);
-      this.touched?.logins.add(oldest);
       this.#undo?.push(() => {
         this.#rememberedFrom -= 1;
-        oldest.place.released.set(oldest.id, oldest);
       });
+      // Its ID may have been granted anew, or remembered of another login since.
+      if (oldest.place.released.get(oldest.id) === oldest) this.#forgetId(oldest.id, oldest.place);
       this.discardPlace(oldest.place.instance);
     }
   }
@@ -278,7 +290,7 @@ export class Table {
 
   /** Gives a login's connection to a user ID. */
   connect(login: Login, userId: string, standing: Standing): void {
-    this.#touchLogin(login);
+    this.touched?.logins.add(login);
     this.#undo?.push(() => {
       login.user = null;
     });
@@ -292,7 +304,7 @@ export class Table {
    */
   disconnect(login: Login, keepName: boolean): void {
     const user = login.user!;
-    this.#touchLogin(login);
+    this.touched?.logins.add(login);
     this.#undo?.push(() => {
       login.user = user;
     });
@@ -375,15 +387,6 @@ export class Table {
     user.apart = state.apart;
     user.connectionsPeak = state.connectionsPeak;
     weigh(user, 1);
-  }
-
-  /** @returns who a remembered login was: the user as he is, or only his name when he has gone. */
-  rememberedUser(pool: Pool, userId: string): User {
-    return pool.users.get(userId) ?? new User(userId, pool);
-  }
-
-  #touchLogin(login: Login): void {
-    this.touched?.logins.add(login);
   }
 }
 

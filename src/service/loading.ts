@@ -7,6 +7,7 @@ import type { ReleaseReason } from '../domain/events.ts';
 import { Lease } from '../domain/holdings/holdings.ts';
 import { Login, type Moment, type Phase, totalsOf } from '../domain/holdings/login.ts';
 import { packAll } from '../domain/holdings/packing.ts';
+import { User } from '../domain/holdings/user.ts';
 import { addLease, setAllowance, setLease } from '../domain/leases/leasetable.ts';
 import type { ReportedUser } from '../domain/local/reports.ts';
 import { DivergenceError, ORDINARY, Table } from '../domain/table.ts';
@@ -21,7 +22,7 @@ import { restoreMarks } from './marksfold.ts';
 
 /** Seeds of hashes are numbers below this. */
 const HASH_SEEDS = 2 ** 31;
-/** After so many rows more, what has come is packed. */
+/** After so many rows more, at least, what has come is packed. */
 const PACKED_EVERY = 20_000;
 
 /** Collects a snapshot; `table` is whole once the snapshot has been read. */
@@ -30,19 +31,22 @@ export class TableBuilder implements SnapshotReader {
   readonly applications: ApplicationsBuilder;
   readonly #leases = new Map<string, Lease>();
   #moment: Moment = { version: 0, atMs: 0 };
-  #unpacked = 0;
+  #rowsToPacking = PACKED_EVERY;
 
   constructor(shard: number) {
     this.table = new Table(shard, randomInt(HASH_SEEDS));
     this.applications = new ApplicationsBuilder(this.table);
   }
 
-  /** A table of very many logins never has all of them as objects. */
+  /** A table of very many logins never has all of them as objects, unless they have to be; then it is seldom tried. */
   #packSome(): void {
-    this.#unpacked += 1;
-    if (this.#unpacked < PACKED_EVERY) return;
-    this.#unpacked = 0;
+    this.#rowsToPacking -= 1;
+    if (this.#rowsToPacking > 0) return;
     packAll(this.table);
+    let open = 0;
+    for (const { logins } of this.table.places.values()) open += logins.openSize;
+    for (const { users } of this.table.pools.values()) open += users.openSize;
+    this.#rowsToPacking = Math.max(PACKED_EVERY, open);
   }
 
   head(fold: { version: number; batch: string; atMs: number }): void {
@@ -76,7 +80,7 @@ export class TableBuilder implements SnapshotReader {
       table.addLogin(login, record.userId, ORDINARY);
       this.#packSome();
     } else {
-      if (record.userId !== null) login.user = table.rememberedUser(login.pool, record.userId);
+      if (record.userId !== null) login.user = new User(record.userId, login.pool);
       table.remember(login, record.releasedAtMs, record.reason as ReleaseReason);
     }
   }

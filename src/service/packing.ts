@@ -22,8 +22,8 @@ export interface PackingOptions {
 const INTERVAL_MS = 10_000;
 /** A login is left alone until it has lasted so long, in milliseconds: most that last longer stay for hours. */
 const RESTING_MS = 30_000;
-/** How many objects are looked at between two batches, which is about a millisecond. */
-const STEP = 1_000;
+/** How long the lane is held up between two batches, in milliseconds. */
+const STEP_MS = 2;
 /** After each step the lane is left to others for so many times as long. */
 const REST = 4;
 
@@ -60,18 +60,19 @@ export class Packing {
     const steps = packing(table, clock.nowMs() - RESTING_MS, busy);
     let isDone = false;
     while (!isDone && !this.#isClosing) {
-      const tookMs = await lane.read((present) => {
-        const startedAt = performance.now();
+      await lane.read((present) => {
         isDone = present !== table || !advance(steps);
-        return performance.now() - startedAt;
       }, false);
-      if (!isDone) await pause(tookMs * REST);
+      if (!isDone) await pause(STEP_MS * REST);
     }
   }
 }
 
 /** @returns whether there is more to do. */
 function advance(steps: ReturnType<typeof packing>): boolean {
-  for (let step = 0; step < STEP; step += 1) if (steps.next().done) return false;
+  const until = performance.now() + STEP_MS;
+  do {
+    if (steps.next().done) return false;
+  } while (performance.now() < until);
   return true;
 }

@@ -133,8 +133,8 @@ function lookFor(table: Table, target: ReleaseTarget): { isHeld: boolean; leased
     throw new LicenseError('instance-not-found', instanceNotFound(target.instance).detail);
   }
   if (!('login' in target)) {
-    const logins = endedLogins(table, { instance: target.instance });
-    return { isHeld: logins.length > 0, leased: leasedOf(logins) };
+    const { size = 0 } = place?.logins ?? {};
+    return { isHeld: size > 0, leased: leasedOf(place?.logins.open() ?? []) };
   }
   const login = place?.logins.get(target.login);
   if (login) return { isHeld: true, leased: leasedOf([login]) };

@@ -190,7 +190,7 @@ export class Usage {
         const shows = usersShown(principal, pool);
         const after = id === afterPool ? afterUser : null;
         const least = leastOf(shownIds(pool, shows, after), page.limit + 1 - items.length);
-        items.push(...least.map((userId) => usageOf(pool.users.get(userId)!, shows)));
+        items.push(...least.map((userId) => usageOf(pool.users.read(userId)!, shows)));
         if (items.length > page.limit) break;
       }
       return { items: items.slice(0, page.limit), hasMore: items.length > page.limit };

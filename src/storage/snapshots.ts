@@ -47,7 +47,12 @@ export async function readSnapshot(sql: Sql, shard: number, reader: SnapshotRead
       excesses.map((row) => row.record),
     );
     await readLogins(tx, tx`released_at is null`, shard, reader);
-    await readLogins(tx, tx`released_at is not null order by released_at, decision_version`, shard, reader);
+    await readLogins(
+      tx,
+      tx`released_at is not null order by released_at, decision_version, decision_index`,
+      shard,
+      reader,
+    );
     await readReports(tx, shard, reader);
     await readLeases(tx, shard, reader);
     await readApplications(tx, shard, reader.applications);

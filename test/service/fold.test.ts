@@ -51,6 +51,24 @@ async function untilFoldWaits(shard: TestShard, replica: TestReplica): Promise<v
 }
 
 describe('the fold', () => {
+  test('R-7, R-9: an ID that another replica has forgotten and grants anew is folded onto its row', async () => {
+    const shard = await openShard();
+    const leader = await shard.openWithKey();
+    const other = await shard.open();
+    await leader.lead();
+    const id = randomUUID();
+    await leader.login('alice', { id });
+    await leader.logout({ instance: 'a', id });
+    await runOnce(leader.fold);
+    await other.lane.read((table) => table.places.get('a')!.released.delete(id));
+    await other.login('alice', { id });
+    const held = snapshotOf(await leader.lane.read((table) => table));
+    await runOnce(leader.fold);
+    expect(held.places[0]).toMatchObject({ logins: [{ id }], released: [] });
+    expect(snapshotOf(await shard.folded())).toEqual(held);
+    expect(await shard.foldVersion()).toBe((await shard.head()).version);
+  });
+
   test.each([1, 2, 3])(
     'R-9: random operations through two replicas, folded at random moments (%i)',
     async (seed) => {

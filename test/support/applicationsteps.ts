@@ -100,7 +100,7 @@ export function expectHoldingsSound(table: Table, model?: ApplicationModel): voi
   }
   for (const place of table.places.values()) {
     for (const [userId, { logins }] of place.holdings?.byUser ?? []) {
-      const counted = [...place.logins.values()].filter(({ user }) => user?.id === userId).length;
+      const counted = [...place.logins.userIds()].filter((id) => id === userId).length;
       mustBe(logins === counted, `${userId} has ${counted} logins on ${place.instance}, not ${logins}`);
     }
     mustBe(place.holdings === null || !place.holdings.isEmpty, `${place.instance} keeps an empty book`);

@@ -43,7 +43,7 @@ function verifyTruthOf(network: LeaseNetwork, id: string): void {
     if (!node.believes || leaseOf(network, node)?.pool !== pool) continue;
     for (const [user, count] of node.users) add(user, count);
   }
-  for (const login of network.table.places.get(CENTRE)?.logins.values() ?? [])
+  for (const login of network.table.places.get(CENTRE)?.logins.readAll() ?? [])
     if (login.pool === pool) add(login.user!.id, 1);
   let cost = 0;
   for (const [user, count] of connections) {

@@ -20,7 +20,7 @@ export function walk(place: Place): Walked {
   const users = new Set<string>();
   const webUsers = new Set<string>();
   let [connections, webGrace, processes] = [0, 0, 0];
-  for (const { user, pool, kind, phase } of place.logins.values()) {
+  for (const { user, pool, kind, phase } of place.logins.readAll()) {
     if (kind !== 'web' && kind !== 'request') processes += 1;
     if (phase === 'grace') webGrace += 1;
     if (!user) continue;

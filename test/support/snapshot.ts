@@ -89,7 +89,7 @@ function placeOf(place: Place) {
     instance: place.instance,
     units: place.units,
     emergency: place.emergency?.id ?? null,
-    logins: byId(place.logins.values()).map(loginOf),
+    logins: byId(place.logins.readAll()).map(loginOf),
     released: sorted(place.released).map(loginOf),
     leases: sorted(place.leases).map(leaseOf),
     report: place.report,

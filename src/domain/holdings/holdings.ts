@@ -1,5 +1,6 @@
 /**
- * What a table is made of: pools, and the instances whose users and logins count there. Plain data; `table.ts` changes it and `apply.ts` says when.
+ * What a table is made of: pools, and the instances whose users and logins count there. Plain data; `table.ts`
+ * changes it and `apply.ts` says when.
  */
 
 import type { Request } from '../applications/applicationrequests.ts';

@@ -38,6 +38,11 @@ const SHARED_TOTALS: readonly Totals[] = Array.from({ length: 33 }, (_, connecti
   transitioned: false,
 }));
 
+/** Orders logins by when they were granted, oldest first: the one order in which every replica has them. */
+export function byAge(one: Login, other: Login): number {
+  return one.moment.version - other.moment.version || one.index - other.index;
+}
+
 /** @returns the totals of a connection that shares its user's unit, by how many he has with it; they are one object. */
 export function sharedTotals(connections: number): Totals {
   return SHARED_TOTALS[connections]!;

@@ -55,7 +55,9 @@ export class LoginBook {
     this.#open.delete(id);
   }
 
-  /** All of them, every one as an object. */
+  /**
+   * All of them, every one as an object: of a million, that takes seconds. In no order, since packing changes it.
+   */
   values(): MapIterator<Login> {
     while (this.#packed.size > 0) this.#unpack(this.#packed.size - 1);
     return this.#open.values();
@@ -76,7 +78,19 @@ export class LoginBook {
     return this.#open.values();
   }
 
-  /** The logins of a user. */
+  /** The logins that count in a pool, or would if they cost anything. In no order. */
+  in(pool: Pool): Login[] {
+    const packed = this.#packed;
+    let left = new Map(packed.countsByPool()).get(pool) ?? 0;
+    for (let slot = packed.size - 1; slot >= 0 && left > 0; slot -= 1) {
+      if (packed.poolAt(slot) !== pool) continue;
+      this.#unpack(slot);
+      left -= 1;
+    }
+    return [...this.#open.values()].filter((login) => login.pool === pool);
+  }
+
+  /** The logins of a user. In no order. */
   of(user: User): Login[] {
     const packed = this.#packed;
     // From the last on, since the last row takes the place of the one that is taken.

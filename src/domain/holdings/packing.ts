@@ -38,14 +38,14 @@ export function* packing(
   for (const { logins } of table.places.values()) {
     if (logins.openSize < from) continue;
     for (const login of logins.open()) {
-      if (login.moment.atMs <= beforeMs && !busy.hasLogin(login)) logins.pack(login);
+      if (login.moment.atMs <= beforeMs && login.isPlain && !busy.hasLogin(login)) logins.pack(login);
       yield;
     }
   }
   for (const { users } of table.pools.values()) {
     if (users.openSize < from) continue;
     for (const user of users.open()) {
-      if (!busy.hasUser(user)) users.pack(user);
+      if (user.isResting && !busy.hasUser(user)) users.pack(user);
       yield;
     }
   }

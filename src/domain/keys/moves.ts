@@ -8,7 +8,7 @@ import type { Draft } from '../draft.ts';
 import { FLAGS } from '../events.ts';
 import { type ExcessUser, noteExcess } from '../excesses.ts';
 import type { Place, Pool } from '../holdings/holdings.ts';
-import type { Login } from '../holdings/login.ts';
+import { byAge, type Login } from '../holdings/login.ts';
 import type { User } from '../holdings/user.ts';
 import { isHeldByAll } from '../leases/leasebooks.ts';
 import type { InstalledKey } from './keyring.ts';
@@ -28,8 +28,6 @@ export function moveLogins(draft: Draft, instance: string, key: InstalledKey, ac
 function movePool(draft: Draft, place: Place, from: Pool, key: InstalledKey, actor: string): ExcessUser[] {
   const to = draft.table.pool(key.id);
   const logins = loginsIn(place, from);
-  // Who came last is who goes over a limit that does not hold anybody up.
-  if (key.enforcement === 'local') logins.sort(byAge);
   const users: [string, number][] = [];
   const over: ExcessUser[] = [];
   let [left, used] = [from.units, to.units];
@@ -58,13 +56,12 @@ function movePool(draft: Draft, place: Place, from: Pool, key: InstalledKey, act
   return over;
 }
 
-/** The logins of an instance that count in a pool, or would if they cost anything. */
+/**
+ * The logins of an instance that count in a pool, or would if they cost anything. They go over one by one, oldest
+ * first: peaks on the way, and who takes a key over its limit, depend on the order.
+ */
 export function loginsIn(place: Place, pool: Pool): Login[] {
-  return [...place.logins.values()].filter((login) => login.pool === pool);
-}
-
-function byAge(one: Login, other: Login): number {
-  return one.moment.version - other.moment.version || one.index - other.index;
+  return place.logins.in(pool).sort(byAge);
 }
 
 /** How many of these logins each user has. */

@@ -185,7 +185,7 @@ export function markReported(
   marks.connections += connections;
   marks.processes += connections - webSessions;
   if ((before === undefined) !== (after === null)) {
-    const user = table.pools.get(place.report?.pool ?? '')?.users.get(userId);
+    const user = table.pools.get(place.report?.pool ?? '')?.users.read(userId);
     if (!user || loginsAt(user, place) === 0) marks.users += after === null ? -1 : 1;
   }
   if (marks.users > marks.usersPeak) marks.usersPeak = marks.users;
