@@ -44,7 +44,7 @@ export async function measureDump(
   options: Options,
   say: (words: string) => void,
 ): Promise<Figure[]> {
-  const [loaded] = await loadTables(rig, options.sizes.slice(-1), say);
+  const [loaded] = await loadTables(rig, options.sizes.slice(-1), say, 'dump');
   await pause(REST_MS);
   await collectGarbage(loaded!.site.servers[0]!);
   const all: Written[] = [];

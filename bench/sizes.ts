@@ -34,15 +34,19 @@ export interface Loaded {
   readonly loadSeconds: number;
 }
 
-/** Starts a server for each size and logs its users in. */
+/**
+ * Starts a server for each size and logs its users in.
+ * @param name - what the databases are named after.
+ */
 export async function loadTables(
   rig: Rig,
   sizes: readonly number[],
   say: (words: string) => void,
+  name = 'rows',
 ): Promise<Loaded[]> {
   const loaded: Loaded[] = [];
   for (const rows of sizes) {
-    const site = await rig.site(`rows${rows}`);
+    const site = await rig.site(`${name}${rows}`);
     await site.start();
     const { api } = site;
     const key = await api.installKey(0, UNITS_PLENTY);
